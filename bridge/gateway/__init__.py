@@ -1,0 +1,1 @@
+"""Configuration, composition, supervision, start and stop."""

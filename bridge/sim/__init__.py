@@ -1,0 +1,1 @@
+"""Simulated units, a simulated LAN and a demo CSMS. Only the commands that simulate import it."""

@@ -1,0 +1,1 @@
+"""The OCPP charging station. Knows no ECHONET."""

@@ -1,0 +1,1 @@
+"""OCPP messages in our own words: frozen dataclasses, and one adapter per message version."""
