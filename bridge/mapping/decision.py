@@ -52,11 +52,15 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One decided row. `value` None means keep what was. `rule` is `file:line id`; `hold` ms it must stay true."""
+    """One decided row. `value` None means keep what was. `rule` is `file:line id`; `hold` ms it must stay true.
+
+    `at_boot` is what to take instead of None where nothing was decided or stored before.
+    """
 
     value: Connector | ChargingState | Plug | None
     rule: str
     hold: int = 0
+    at_boot: Connector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +78,27 @@ class Measures:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One write of a recipe. It is skipped where the fresh fact is `edt` already, and always read back."""
+
+    epc: int
+    edt: bytes
+    text: str  # for logs and the timeline, e.g. "operationMode=charge (DA=42)"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The setpoint cannot be judged yet: write `step` (0xCD), read `then` again, `pause` ms apart and growing."""
+
+    step: Step
+    then: tuple[int, ...]
+    pause: int
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """All that a table says about a view."""
+    """All that a table says about a view. `ask`: the unit would tell more if it were asked (CEL 3.2)."""
 
     plug: Answer
     connector: Answer
@@ -84,15 +107,7 @@ class Decision:
     fault: Fault | None
     flowing: bool | None  # power beyond the threshold; None: cannot be measured
     seen: frozenset[str] = frozenset()  # to be put into later views
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One write of a recipe. It is skipped where the fresh fact is `edt` already, and always read back."""
-
-    epc: int
-    edt: bytes
-    text: str  # for logs and the timeline, e.g. "operationMode=charge (DA=42)"
+    ask: Ask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +133,16 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """The setpoint cannot be judged yet: write `step` (0xCD), read `then` again, `pause` ms apart and growing."""
-
-    step: Step
-    then: tuple[int, ...]
-    pause: int
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
 class Refusal:
-    """The wanted setpoint is not possible now. What energy runs is paused; `reason` is for a person."""
+    """The wanted setpoint is not possible now. What energy runs is paused; `reason` is for a person.
+
+    `read`: a fresh Get of these may lift it. `hold` (of `Table.refusal`): ms it must last before it counts as known.
+    """
 
     reason: str
     rule: str
+    read: tuple[int, ...] = ()
+    hold: int = 0
 
 
 @dataclass(frozen=True, slots=True)

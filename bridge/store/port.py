@@ -45,9 +45,7 @@ class ProfileRow:
 class Store(Protocol):
     """Opened by `open_store`; closed by `close`. One gateway at a time."""
 
-    async def record(
-        self, station: str, transaction: TransactionRow, event: str, *, ends: bool = False
-    ) -> QueuedEvent:
+    async def record(self, station: str, transaction: TransactionRow, event: str, *, ends: bool = False) -> QueuedEvent:
         """In one durable commit: append the event with `transaction.seq_no`, and keep (or, `ends`, delete) the
         transaction with the next `seq_no`."""
 

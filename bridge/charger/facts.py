@@ -1,0 +1,77 @@
+"""What a unit has told, with its age and its source. Nothing here knows what a property means.
+
+`Facts` takes answers, refusals and notifications, and remembers when the unit was last heard. Unknown stays unknown:
+a property that the unit refuses (SNA) loses its value, because the old one would look live (CEL 3.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from bridge.mapping.decision import Fact
+
+NEVER: Final = -1
+
+#: So many requests in a row without an answer and the unit counts as lost.
+MISSES_UNTIL_LOST: Final = 2
+
+
+class Facts:
+    """One unit's properties by EPC. Times are monotonic (ms) and are handed in.
+
+    `by_epc` is replaced, never changed, so that views of different moments may share and compare it.
+    """
+
+    def __init__(self) -> None:
+        self.by_epc: Mapping[int, Fact] = MappingProxyType({})
+        self.refused: frozenset[int] = frozenset()
+        self.last_heard = NEVER
+        self.misses = 0
+        self._refused_at: dict[int, int] = {}
+
+    def answered(self, values: Mapping[int, bytes], refused: Iterable[int], now: int) -> None:
+        """A Get was answered: `values` are known, `refused` came back without data (AIF 2.4.6)."""
+        self._keep(values, now, notified=False)
+        gone = frozenset(refused) - values.keys()
+        if not gone:
+            return
+        self._refused_at.update(dict.fromkeys(gone, now))
+        self.refused |= gone
+        if not gone.isdisjoint(self.by_epc):
+            self.by_epc = MappingProxyType({epc: fact for epc, fact in self.by_epc.items() if epc not in gone})
+
+    def notified(self, values: Mapping[int, bytes], now: int) -> None:
+        """The unit told by itself (INF, INFC)."""
+        self._keep(values, now, notified=True)
+
+    def heard(self, now: int) -> None:
+        """Anything came from the unit."""
+        self.last_heard = now
+        self.misses = 0
+
+    def silent(self) -> bool:
+        """A request had no answer. Whether the unit counts as lost now."""
+        self.misses += 1
+        return self.misses >= MISSES_UNTIL_LOST
+
+    def looked_at(self, epc: int) -> int:
+        """When the unit last said anything about a property, be it a refusal; NEVER if it never did."""
+        fact = self.by_epc.get(epc)
+        refused = self._refused_at.get(epc, NEVER)
+        return refused if fact is None else max(fact.at, refused)
+
+    def silence(self, now: int) -> int:
+        """Milliseconds since anything was heard; 0 if nothing ever was."""
+        return 0 if self.last_heard == NEVER else now - self.last_heard
+
+    def _keep(self, values: Mapping[int, bytes], now: int, *, notified: bool) -> None:
+        known = {epc: edt for epc, edt in values.items() if edt}
+        self.heard(now)
+        if not known:
+            return
+        fresh = {epc: Fact(edt, now, notified) for epc, edt in known.items()}
+        self.by_epc = MappingProxyType({**self.by_epc, **fresh})
+        if not self.refused.isdisjoint(known):
+            self.refused -= known.keys()

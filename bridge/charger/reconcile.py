@@ -1,0 +1,463 @@
+"""Wanted against observed: what to read or write next so that a unit comes to what is wanted of it.
+
+No I/O and no clock: `next` looks at a view and says one action, the runner does it and reports with `wrote`,
+`read_back` or `unanswered`. Only differences are written, in the order of the table's recipe, and a write counts only
+when a Get has read it back, because a unit answers Set_Res whatever the value (AIF 2.4.5, 3.2). A lost datagram, a
+unit that rebooted and a write that somebody else overrode are one case: what is observed differs from what is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from bridge.charger.actions import IDLE, Action, Idle, Read, ReadBack, WaitUntil, Write
+from bridge.charger.course import ENERGY, QUIET, Course, Settled, Verification, growing, priority_of
+from bridge.echonet.session import Priority
+from bridge.evse import Happening, HappeningKind, Mode, Wanted
+from bridge.mapping.decision import Ask, Recipe, Refusal, Step, Table, View
+
+#: A fact that is older (ms) than this when something new is wanted is read again before it saves a write.
+TRUSTED_FOR: Final = 10_000
+#: When a written value is looked at (ms after the look before): units may take a moment to show it.
+LOOKS: Final = (0, 1_000, 2_000)
+#: If power outlasts a verified stop or pause so long (ms), the other of its two modes is tried.
+QUIET_WITHIN: Final = 30_000
+#: A stop or pause that has failed so often is told, and tried on.
+ALARM_AFTER: Final = 3
+
+
+class Reconciler:
+    """The loop of one unit. `looked_at` says when the unit last told or refused a property (`Facts.looked_at`).
+
+    `goal` counts the wishes: what is reported for an earlier one is ignored.
+    """
+
+    def __init__(self, table: Table, looked_at: Callable[[int], int]) -> None:
+        self.goal = 0
+        self.trouble: str | None = None
+        self.settlements = 0  # how often something wanted was reached
+        self._table = table
+        self._looked_at = looked_at
+        self._wanted: Wanted | None = None
+        self._main = Course()
+        self._fallback = Course()  # the pause, while what is wanted is impossible
+        self._falling_back = False
+        self._must_pause: str | None = None
+        self._acting = self._main
+        self._trusted_since = 0
+        self._yielded: dict[int, bytes] = {}
+        self._pretended: set[Step] = set()
+        self._granted: tuple[Mode, int | None] = (Mode.STOP, 0)  # what was reached last
+        self._happenings: list[Happening] = []
+
+    # What is known of the loop
+
+    @property
+    def confirmed(self) -> bool:
+        """What is wanted has been reached and read back."""
+        return self._main.settled is not None and not self._falling_back and not self._main.yielded
+
+    @property
+    def yielded(self) -> bool:
+        """Somebody else's decision stands until something is wanted anew."""
+        return self._main.yielded
+
+    @property
+    def granted(self) -> int | None:
+        """The target (mW, signed) that was reached and stands, if there is one."""
+        return self._main.settled.target if self.confirmed and self._main.settled is not None else None
+
+    @property
+    def news(self) -> bool:
+        """Whether there is something to be told."""
+        return bool(self._happenings)
+
+    @property
+    def busy(self) -> bool:
+        """Something is on its way, so that it pays to look at the unit often."""
+        if self._wanted is None or self._wanted.mode is Mode.HANDS_OFF:
+            return False
+        course = self._fallback if self._falling_back else self._main
+        return course.settled is None and not course.gave_up and not course.yielded
+
+    def verifying(self, epc: int) -> bool:
+        """Whether a write of a property waits to be read back."""
+        verification = self._acting.verification
+        return verification is not None and verification.step.epc == epc
+
+    def happened(self) -> tuple[Happening, ...]:
+        """Take what is to be told, once."""
+        happenings = tuple(self._happenings)
+        self._happenings.clear()
+        return happenings
+
+    # What comes from outside
+
+    def want(self, wanted: Wanted, now: int) -> None:
+        """Begin anew towards another goal. What was on its way is forgotten; its writes are not trusted."""
+        self.goal += 1
+        self.trouble = None
+        self._wanted = wanted
+        self._main, self._fallback = Course(), Course()
+        self._acting = self._main
+        self._falling_back = False
+        self._must_pause = None
+        self._trusted_since = max(self._trusted_since, now - TRUSTED_FOR)
+        self._yielded.clear()
+        self._pretended.clear()
+
+    def rearm(self, now: int) -> None:
+        """The unit came back or a vehicle was plugged in: nothing read before counts (CEL 3.7)."""
+        self._trusted_since = now
+        self._main.rearm()
+        self._fallback.rearm()
+        self._must_pause = None
+        self._yielded.clear()
+
+    def locally_started(self) -> None:
+        """Somebody else put the unit into a mode of energy. Against a stop that was reached he wins until the
+        station says more; a pause (a limit of zero in force) and another direction are enforced."""
+        if self._wanted is not None and self._wanted.mode is Mode.STOP and self._main.settled is not None:
+            self._main.yielded = True
+        else:
+            self._main.enforce = True
+
+    def locally_set(self, epc: int, edt: bytes) -> None:
+        """Somebody else set a lower limit: it is left until something is wanted anew."""
+        self._yielded[epc] = edt
+
+    def hold_back(self, until: int) -> None:
+        """Start no sooner than this (ms): answers to somebody else's writes come at growing intervals."""
+        self._main.not_before = max(self._main.not_before, until)
+
+    # What the runner reports
+
+    def wrote(self, goal: int, step: Step, accepted: bool, now: int) -> None:
+        """A SetC was answered: taken, or refused (SetC_SNA)."""
+        if goal != self.goal:
+            return
+        course = self._acting
+        if course.ask_then:
+            return  # a question has no value to read back
+        course.begun = True
+        if accepted:
+            course.verification = Verification(step, due=now)
+        elif course.recipe is not None and course.recipe.mode in QUIET:
+            course.refused_at = now
+            course.verification = Verification(step, due=now, refused=True)
+        else:
+            self._abort(course, step, f"the unit refused {step.text}", now)
+
+    def read_back(self, goal: int, step: Step, edt: bytes | None, now: int) -> None:
+        """What a Get says after a write; None: refused."""
+        course = self._acting
+        verification = course.verification
+        if goal != self.goal or verification is None or verification.step != step:
+            return
+        if edt == step.edt:
+            course.verification = course.refused_at = None
+            course.force = False
+            return
+        verification.looks += 1
+        if verification.refused:
+            course.verification = None
+        elif verification.looks < len(LOOKS):
+            verification.due = now + LOOKS[verification.looks]
+        else:
+            told = "is refused" if edt is None else f"reads back as {edt.hex().upper()}"
+            self._abort(course, step, f"{step.text} was accepted but {told}", now)
+
+    def unanswered(self, goal: int, now: int) -> None:
+        """The unit did not answer. The write may have arrived all the same: it is read before the next one."""
+        if goal == self.goal:
+            self._acting.failed(now)
+
+    def pretended(self, goal: int, step: Step) -> None:
+        """In a dry run the write was only announced."""
+        if goal == self.goal:
+            self._pretended.add(step)
+
+    # The loop
+
+    def next(self, view: View) -> Action:
+        """What to do now. Has to be asked again after everything that is heard, and at the time that it names."""
+        wanted = self._wanted
+        if wanted is None or wanted.mode is Mode.HANDS_OFF:
+            return IDLE
+        if not view.reachable and wanted.mode is not Mode.STOP:
+            return IDLE
+        if self._acting.verification is not None:
+            return self._look(self._acting.verification, view.now)
+        match self._table.recipe(view):
+            case Refusal(reason=reason):
+                self._tell_cannot(self._main, reason)
+                self._main.settled = None
+                return self._pause(view)
+            case Ask() as ask:
+                return self._ask(ask, view)
+            case recipe:
+                return self._follow(recipe, view)
+
+    def _follow(self, recipe: Recipe, view: View) -> Action:
+        """Pursue the recipe, unless energy has to be paused first because a try has failed."""
+        if recipe.mode in QUIET:
+            self._must_pause = None
+        if self._must_pause is not None:
+            pausing = self._pause(view)
+            if not isinstance(pausing, Idle) or self._main.gave_up:
+                return pausing
+            if view.now < self._main.not_before:
+                return WaitUntil(self._main.not_before)
+            self._must_pause = None
+        if self._falling_back:
+            self._falling_back = False
+            self._fallback = Course()
+        return self._pursue(self._main, recipe, view)
+
+    def _pause(self, view: View) -> Action:
+        """Energy that runs is paused, by the table's own recipe for it."""
+        self._falling_back = True
+        quiet = replace(view, wanted=replace(view.wanted, mode=Mode.PAUSE, target=None))
+        recipe = self._table.recipe(quiet)
+        if not isinstance(recipe, Recipe) or recipe.mode not in QUIET:
+            return IDLE
+        return self._pursue(self._fallback, recipe, quiet)
+
+    def _ask(self, ask: Ask, view: View) -> Action:
+        """Make the unit look again, then read what it says; the pauses grow."""
+        course = self._acting = self._main
+        if course.ask_then:
+            then, course.ask_then = course.ask_then, ()
+            return Read(then)
+        if ask.step in self._pretended:
+            return IDLE
+        if view.now < course.ask_at:
+            return WaitUntil(course.ask_at)
+        course.asks += 1
+        course.ask_at = view.now + growing(course.asks, ask.pause)
+        course.ask_then = ask.then
+        self.trouble = f"the unit does not say yet whether it can: {ask.step.text}"
+        return Write(ask.step, Priority.COMMAND)
+
+    def _look(self, verification: Verification, now: int) -> Action:
+        if now < verification.due:
+            return WaitUntil(verification.due)
+        return ReadBack(verification.step)
+
+    def _pursue(self, course: Course, recipe: Recipe, view: View) -> Action:
+        """One step further on a course."""
+        self._acting = course
+        course.recipe, course.ask_then = recipe, ()
+        if course.settled is not None and not self._unsettle(course, recipe, view):
+            return IDLE
+        if course.yielded and not self._back_in_mode(recipe, view):
+            return IDLE
+        course.yielded = False
+        confirmed = self._table.confirmed(self._as(view, recipe))
+        if recipe.mode in QUIET:
+            return self._quiet(course, recipe, view, confirmed)
+        return self._energy(course, recipe, view, confirmed)
+
+    def _unsettle(self, course: Course, recipe: Recipe, view: View) -> bool:
+        """Whether what was reached does not stand any more and something is to be done about it."""
+        settled = course.settled
+        if settled is None or settled.stands(recipe, view.facts):
+            return False
+        if recipe.mode in ENERGY and settled.left(recipe, view.facts) and not course.enforce:
+            # Full, stopped by the vehicle or by a person: nothing restarts by itself.
+            course.yielded = True
+            course.settled = None
+            return True
+        course.settled = course.standing_since = None
+        course.enforce = course.begun = False
+        return True
+
+    def _back_in_mode(self, recipe: Recipe, view: View) -> bool:
+        """Whether the one who left the wanted mode has come back to it."""
+        last = recipe.steps[-1] if recipe.steps else None
+        fact = view.facts.get(last.epc) if last is not None else None
+        return last is not None and fact is not None and fact.edt == last.edt
+
+    def _quiet(self, course: Course, recipe: Recipe, view: View, confirmed: bool) -> Action:
+        """Stop or pause. Never given up."""
+        steps = course.steps(recipe)
+        priority = priority_of(view.wanted, recipe.mode, last=True)
+        if confirmed:
+            unsure = tuple(step.epc for step in steps[-1:] if not self._trusts(step.epc, view))
+            return Read(unsure, priority) if unsure else self._settle(course, recipe, view)
+        if course.refused_at is not None:
+            return self._after_refused_stop(course, recipe, view)
+        todo = [step for step in steps if self._differs(step, view) or not self._trusts(step.epc, view)]
+        todo = [step for step in todo if step not in self._pretended]
+        if course.force and not todo:
+            todo = list(steps[-1:])
+        if todo:
+            return self._write(course, recipe, todo[0], view)
+        return self._stand(course, recipe, view)
+
+    def _after_refused_stop(self, course: Course, recipe: Recipe, view: View) -> Action:
+        """SetC_SNA counts as stopped only while no power flows (AIF 3.2.1 obliges units to refuse without a car)."""
+        refused_at = course.refused_at or 0
+        if recipe.otherwise and not course.other:
+            course.other, course.refused_at = True, None
+            return self._quiet(course, recipe, view, confirmed=False)
+        if not course.looked:
+            course.looked = True
+            every = tuple(dict.fromkeys(epc for group in self._table.polls(view) for epc in group.epcs))
+            if every:
+                return Read(every, priority_of(view.wanted, recipe.mode, last=True))
+        decision = self._table.decide(view)
+        power = decision.measures.power
+        if decision.flowing is False and power is not None and power.at >= refused_at:
+            return self._settle(course, recipe, view)
+        text = f"the unit refused {recipe.mode}"
+        if decision.flowing:
+            text += " while power flows"
+            self._tell_cannot(course, text)
+        self._fail(course, recipe, text, view.now)
+        return WaitUntil(course.not_before)
+
+    def _energy(self, course: Course, recipe: Recipe, view: View, confirmed: bool) -> Action:
+        """Charge, discharge or automatic: only after fresh facts, and each setting before the mode."""
+        steps = [step for step in course.steps(recipe) if step not in self._pretended]
+        todo = [step for step in steps if self._differs(step, view)]
+        if course.force and not todo:
+            todo = steps[-1:]
+        if not todo:
+            unsure = tuple(step.epc for step in steps if not self._trusts(step.epc, view))
+            if unsure:
+                return Read(unsure)
+            if confirmed:
+                return self._settle(course, recipe, view)
+            return self._stand(course, recipe, view)
+        if course.gave_up:
+            return IDLE
+        if (
+            course.standing_since is not None and todo[-1] is steps[-1]
+        ):  # it stood, and the unit fell back before it was confirmed
+            return self._restart(course, recipe, view)
+        if view.contested and not self._lowers(recipe, view):
+            self._tell_cannot(course, "another controller contests the unit")
+            return IDLE
+        if view.now < course.not_before:
+            return WaitUntil(course.not_before)
+        unsure = self._unsure(course, recipe, steps, view)
+        return Read(unsure, Priority.COMMAND) if unsure else self._write(course, recipe, todo[0], view)
+
+    def _unsure(self, course: Course, recipe: Recipe, steps: list[Step], view: View) -> tuple[int, ...]:
+        """What has to be read before the first write."""
+        if course.begun:
+            return ()
+        stale = [epc for epc in recipe.fresh if view.now - self._looked_at(epc) > recipe.fresh_for]
+        stale = [epc for epc in stale if not view.gettable or epc in view.gettable]
+        stale += [step.epc for step in steps if step.epc in view.facts and self._doubtful(step, view)]
+        return tuple(dict.fromkeys(stale))
+
+    def _write(self, course: Course, recipe: Recipe, step: Step, view: View) -> Action:
+        if view.now < course.not_before:
+            return WaitUntil(course.not_before)
+        last = step in recipe.otherwise or step == recipe.steps[-1]
+        return Write(step, priority_of(view.wanted, recipe.mode, last=last))
+
+    def _stand(self, course: Course, recipe: Recipe, view: View) -> Action:
+        """Everything is written: wait until the unit follows, for a bounded time."""
+        if self._pretended or course.gave_up:
+            return IDLE
+        if course.standing_since is None:
+            course.standing_since = view.now
+        within = recipe.confirm_within
+        if recipe.mode in QUIET and recipe.otherwise:
+            within = min(within, QUIET_WITHIN)
+        if view.now < course.standing_since + within:
+            return WaitUntil(course.standing_since + within)
+        return self._restart(course, recipe, view)
+
+    def _restart(self, course: Course, recipe: Recipe, view: View) -> Action:
+        """The unit has not followed: try once more, or give up."""
+        course.force = True
+        self._fail(course, recipe, f"{recipe.mode} was set but the unit does not follow", view.now)
+        return IDLE if course.gave_up else WaitUntil(course.not_before)
+
+    # Ends
+
+    def _settle(self, course: Course, recipe: Recipe, view: View) -> Action:
+        course.settled = Settled.of(recipe, view.facts)
+        self._granted = (recipe.mode, recipe.target)
+        self.settlements += 1
+        course.failures = course.starts = course.not_before = 0
+        course.refused_at = course.standing_since = None
+        course.begun = course.force = course.gave_up = course.enforce = course.looked = False
+        if course is self._main:
+            self.trouble = None
+            self._tell_once(course, Happening(HappeningKind.CONFIRMED, recipe.mode.value, recipe.target))
+        return IDLE
+
+    def _abort(self, course: Course, step: Step, text: str, now: int) -> None:
+        """A write did not take: nothing is started, and energy that runs is paused."""
+        recipe = course.recipe
+        if recipe is None:
+            course.failed(now)
+        elif recipe.otherwise and not course.other and step == recipe.steps[-1]:
+            course.other = True
+            course.verification = None
+        else:
+            self._fail(course, recipe, text, now)
+            if course is self._main and recipe.mode in ENERGY:
+                self._must_pause = text
+
+    def _fail(self, course: Course, recipe: Recipe, text: str, now: int) -> None:
+        course.failed(now)
+        course.starts += 1
+        course.other = not course.other
+        self.trouble = text
+        quiet = recipe.mode in QUIET
+        if course.starts >= (recipe.attempts or (ALARM_AFTER if quiet else course.starts + 1)):
+            self._tell_cannot(course, text)
+            course.gave_up = not quiet
+
+    def _tell_cannot(self, course: Course, text: str) -> None:
+        self.trouble = text
+        self._tell_once(course, Happening(HappeningKind.CANNOT, text))
+
+    def _tell_once(self, course: Course, happening: Happening) -> None:
+        key = f"{happening.kind}: {happening.text}"
+        if key not in course.told:
+            course.told.add(key)
+            self._happenings.append(happening)
+
+    # Judging facts
+
+    def _differs(self, step: Step, view: View) -> bool:
+        fact = view.facts.get(step.epc)
+        if fact is None:
+            return True
+        return fact.edt not in (step.edt, self._yielded.get(step.epc, step.edt))
+
+    def _trusts(self, epc: int, view: View) -> bool:
+        """Whether a property was looked at since it may have changed."""
+        if view.gettable and epc not in view.gettable:
+            return True
+        return self._looked_at(epc) >= max(self._trusted_since, view.wrote.get(epc, 0))
+
+    def _doubtful(self, step: Step, view: View) -> bool:
+        """Whether a fact could wrongly save, or cause, a write: an equal one that is old, or one from before our own
+        last write."""
+        if self._looked_at(step.epc) < view.wrote.get(step.epc, 0):
+            return True
+        return not self._differs(step, view) and not self._trusts(step.epc, view)
+
+    def _lowers(self, recipe: Recipe, view: View) -> bool:
+        """Whether a recipe only lowers what runs already, which a contested unit may still be told."""
+        mode, target = self._granted
+        if mode is not recipe.mode or recipe.target is None or not self._back_in_mode(recipe, view):
+            return False
+        return target is None or abs(recipe.target) <= abs(target)
+
+    @staticmethod
+    def _as(view: View, recipe: Recipe) -> View:
+        """The view with what the wish comes down to: below the unit's minimum `charge` is a pause."""
+        if view.wanted.mode is recipe.mode:
+            return view
+        return replace(view, wanted=replace(view.wanted, mode=recipe.mode))

@@ -1,0 +1,325 @@
+"""Drives one `ChargerUnit` over a network: start sequence, polls, the loop's actions, loss and return.
+
+A wish, a notification or a timer makes the loop's next action go out at once, in a task of its own: nothing of it
+waits behind a poll here; the order on the way to the node is the session's business (stop, limits, commands, polls).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from bridge.charger.actions import Action, Idle, Read, ReadBack, WaitUntil, Write
+from bridge.charger.course import growing
+from bridge.charger.reader import Reader
+from bridge.charger.unit import ChargerUnit, Control, Maps
+from bridge.charger.wire import GetAnswer, Notification, Wire
+from bridge.clock import Clock
+from bridge.echonet.frame import decode_property_map
+from bridge.echonet.session import Priority
+from bridge.echonet.wellknown import ANNOUNCED_MAP, GETTABLE_MAP, SETTABLE_MAP, STANDARD_VERSION
+from bridge.errors import NoAnswerError, UnitError
+from bridge.evse import Plug
+from bridge.mapping.decision import PollGroup, Table, View
+
+_log = structlog.get_logger(__name__)
+
+#: The first pause (ms) between two tries to find a silent unit; it grows.
+FIRST_SEARCH: Final = 5_000
+#: So long (ms) a node may still be answering our search when it is found, and ignore what else is asked (AIF 2.4.1).
+SETTLING: Final = 500
+#: Read together in the first request (AIF 3.1.3).
+INTRODUCTION: Final = (STANDARD_VERSION, ANNOUNCED_MAP, SETTABLE_MAP, GETTABLE_MAP)
+
+
+class UnitRunner:
+    """One unit's tasks. `address` None: wait until `found`. `run` ends only when it is cancelled."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        clock: Clock,
+        table: Table,
+        *,
+        name: str,
+        eoj: int,
+        address: str | None,
+        control: Control = Control.ON,
+        discharge_allowed: bool = False,
+        soc_floor: int = 20_000,
+    ) -> None:
+        self.unit = ChargerUnit(
+            table,
+            clock.monotonic,
+            name=name,
+            control=control,
+            discharge_allowed=discharge_allowed,
+            soc_floor=soc_floor,
+        )
+        self._wire = wire
+        self._clock = clock
+        self._table = table
+        self._eoj = eoj
+        self._address = address
+        self._log = _log.bind(unit=name)
+        self._reader = Reader(self._get, self._answered, clock.monotonic, table.max_opc)
+        self._tasks: asyncio.TaskGroup | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._act: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._sign = asyncio.Event()  # something came from the unit, or it was found
+        self._look_at_plan = asyncio.Event()
+        self._polled: dict[str, int] = {}
+        self._plug = Plug.UNDETERMINED
+        self._refresh_due = False
+        wire.on_notification(self._notified)
+
+    def found(self, address: str) -> None:
+        """The unit's address has been learnt or has changed."""
+        if address == self._address:
+            self._sign.set()
+            return
+        self._log.info("unit found", address=address)
+        self._address = address
+        if self._tasks is not None and self._life is not None:
+            self._life.cancel()
+            self._life = self._tasks.create_task(self._live())
+
+    async def run(self) -> None:
+        """Live with the unit until cancelled. What is no `UnitError` is a bug and ends it."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                self.unit.driver = self._wanted
+                self._life = tasks.create_task(self._live())
+                self._kick()
+                await asyncio.get_running_loop().create_future()  # until cancelled
+        finally:
+            self._tasks = self._act = self._life = None
+            self.unit.driver = None
+            if self._timer is not None:
+                self._timer.cancel()
+
+    # Finding, reading, losing
+
+    async def _live(self) -> None:
+        tries = 0
+        await self._clock.sleep(SETTLING)
+        while True:
+            self._sign.clear()
+            if await self._introduce():
+                tries = 0
+                await self._poll()
+            tries += 1
+            await self._wait(self._sign, growing(tries, FIRST_SEARCH))
+
+    async def _introduce(self) -> bool:
+        """The start sequence of AIF 3.1; whether the unit went through all of it."""
+        if self._address is None:
+            return False
+        self._reader.forget()
+        try:
+            self.unit.introduced(await self._maps())
+            gettable = self.unit.maps.gettable
+            for request in self._table.attributes:
+                if epcs := [epc for epc in request if epc in gettable]:
+                    await self._reader.read(epcs, Priority.POLL)
+            for group in self.unit.polls():
+                await self._poll_group(group)
+        except UnitError as error:
+            self._log.info("unit not reached", reason=str(error))
+            self.unit.refresh()
+            return False
+        self._log.info("unit read", release=self.unit.maps.release)
+        self.unit.returned()
+        self._kick()
+        return True
+
+    async def _maps(self) -> Maps:
+        """0x82 and the property maps; `UnitError` where the unit keeps to itself what can be read of it."""
+        await self._reader.read(INTRODUCTION, Priority.POLL)
+        told = {epc: fact.edt for epc, fact in self.unit.facts.by_epc.items() if epc in INTRODUCTION}
+        if absent := [f"{epc:02X}" for epc in (STANDARD_VERSION, GETTABLE_MAP) if epc not in told]:
+            raise UnitError(f"the unit refuses {', '.join(absent)}, which AIF 2.3 obliges it to tell")
+        announced, settable, gettable = (
+            decode_property_map(told[epc]) if epc in told else frozenset[int]()
+            for epc in (ANNOUNCED_MAP, SETTABLE_MAP, GETTABLE_MAP)
+        )
+        return Maps(self._table.release(told[STANDARD_VERSION]), announced, settable, gettable)
+
+    async def _poll(self) -> None:
+        """Poll by the table's plan until the unit is lost."""
+        while self.unit.started:
+            self._look_at_plan.clear()
+            group, at = self._next_poll()
+            now = self._clock.monotonic()
+            if self._act is not None:
+                await self._wait(self._look_at_plan, None)  # the loop's requests go first; its end sets the event
+            elif group is None or at > now:
+                await self._wait(self._look_at_plan, max(at - now, 0) if group is not None else None)
+            else:
+                await self._poll_due(group)
+
+    async def _poll_due(self, group: PollGroup) -> None:
+        try:
+            await self._poll_group(group)
+        except NoAnswerError:
+            self._polled.pop(group.name, None)  # asked again at once: a second silence means lost
+            self._silent()
+
+    async def _poll_group(self, group: PollGroup) -> None:
+        self._polled[group.name] = self._clock.monotonic()
+        await self._reader.read(group.epcs, Priority.POLL)
+
+    def _next_poll(self) -> tuple[PollGroup | None, int]:
+        """The group that is due first, and when (ms)."""
+        view = self.unit.view()
+        plan = [(self._due(group, view), group) for group in self._table.polls(view) if group.epcs]
+        at, group = min(plan, key=lambda entry: entry[0], default=(0, None))
+        return group, at
+
+    def _due(self, group: PollGroup, view: View) -> int:
+        polled = self._polled.get(group.name)
+        if polled is None:
+            return view.now
+        if self.unit.active:
+            return polled + group.active
+        if view.announced.issuperset(group.epcs):
+            return polled + group.announced
+        return polled + group.idle
+
+    async def _wait(self, event: asyncio.Event, milliseconds: int | None) -> None:
+        try:
+            async with asyncio.timeout(None if milliseconds is None else milliseconds / 1000 + 0.0005):
+                await event.wait()
+        except TimeoutError:
+            pass
+
+    # What comes in
+
+    def _wanted(self) -> None:
+        """Something else is wanted: what is on its way is let go, and the first action goes out before anything else
+        is thought about."""
+        if self._act is not None:
+            self._act.cancel()
+            self._act = None
+        self._kick()
+        self._refresh_soon()
+
+    def _notified(self, notification: Notification) -> None:
+        if self._tasks is None or (notification.address, notification.eoj) != (self._address, self._eoj):
+            return
+        self._sign.set()
+        self.unit.notified(dict(notification.values))
+        self._heard()
+
+    def _answered(self, values: dict[int, bytes], refused: frozenset[int]) -> None:
+        self.unit.answered(values, refused)
+        self._heard()
+
+    def _heard(self) -> None:
+        plug = self.unit.observed.plug
+        if plug is not self._plug:
+            self._plug = plug
+            self._reader.forget()
+        self._kick()
+
+    def _silent(self) -> None:
+        if self.unit.silent():
+            self._look_at_plan.set()
+        self._kick()
+
+    # The loop's actions
+
+    def _kick(self) -> None:
+        """Begin the loop's next action, unless one is on its way."""
+        if self._act is not None or self._tasks is None or self._address is None:
+            return
+        action = self._next_action()
+        if isinstance(action, (Read, ReadBack, Write)):
+            self._act = self._tasks.create_task(self._perform(action, self._address))
+        self._arm(action.at if isinstance(action, WaitUntil) else None)
+        self._look_at_plan.set()
+        if self.unit.news:
+            self._refresh_soon()
+
+    def _next_action(self) -> Action:
+        ready = self.unit.started or (self.unit.wants_stop and self.unit.maps.release)
+        if not ready:
+            return Idle()
+        action = self.unit.next_action()
+        while isinstance(action, Write) and self.unit.control is not Control.ON:
+            self.unit.pretend(self.unit.goal, action.step)
+            action = self.unit.next_action()
+        return action
+
+    async def _perform(self, action: Read | ReadBack | Write, address: str) -> None:
+        goal = self.unit.goal
+        try:
+            match action:
+                case Write(step=step, priority=priority):
+                    self.unit.writing(step)
+                    done = await self._wire.set(address, self._eoj, ((step.epc, step.edt),), priority)
+                    self.unit.wrote(goal, step, step.epc not in done.refused)
+                case ReadBack(step=step, priority=priority):
+                    answer = await self._get((step.epc,), priority)
+                    self.unit.answered(dict(answer.values), answer.refused | answer.missing)
+                    self.unit.read_back(goal, step, answer.values.get(step.epc))
+                case Read(epcs=epcs, priority=priority):
+                    await self._reader.read(epcs, priority)
+            self._sign.set()
+        except NoAnswerError as error:
+            self._log.info("no answer", reason=str(error))
+            self.unit.unanswered(goal)
+            self._ended()
+            self._silent()
+        else:
+            self._ended()
+            self._kick()
+
+    def _ended(self) -> None:
+        """Free the way for the next action, unless a newer one has been begun meanwhile."""
+        if self._act is asyncio.current_task():
+            self._act = None
+
+    async def _get(self, epcs: Sequence[int], priority: Priority) -> GetAnswer:
+        if self._address is None:
+            raise NoAnswerError("the unit's address is not known yet")
+        try:
+            return await self._wire.get(self._address, self._eoj, epcs, priority)
+        except NoAnswerError:
+            # In the long start sequence one lost datagram must not cost all that was read before.
+            if self.unit.started or self.unit.facts.misses:
+                raise
+            self.unit.silent()
+        return await self._wire.get(self._address, self._eoj, epcs, priority)
+
+    # Timers
+
+    def _arm(self, at: int | None) -> None:
+        """Keep one timer, for the loop and for what has to hold for a while."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        times = [time for time in (at, self.unit.due()) if time is not None]
+        if times:
+            self._timer = self._clock.call_at(min(times), self._timed)
+
+    def _timed(self) -> None:
+        self._timer = None
+        self.unit.refresh()
+        self._kick()
+        if self._act is not None:
+            self._arm(None)
+
+    def _refresh_soon(self) -> None:
+        if not self._refresh_due:
+            self._refresh_due = True
+            asyncio.get_running_loop().call_soon(self._refresh)
+
+    def _refresh(self) -> None:
+        self._refresh_due = False
+        self.unit.refresh()

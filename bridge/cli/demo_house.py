@@ -1,0 +1,147 @@
+"""The demo's house: a simulated unit, a real gateway and a demo CSMS, over sockets or on the virtual clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from bridge.clock import Clock
+from bridge.echonet.lan import Lan
+from bridge.gateway.config import SiteConfig
+from bridge.gateway.gateway import Gateway
+from bridge.gateway.stations import dialer_for
+from bridge.mapping.decision import Table
+from bridge.mapping.load import load_mappings
+from bridge.sim.codec import SimFrame
+from bridge.sim.control import SimUnit
+from bridge.sim.csms import DemoCsms
+from bridge.sim.node import SimNode
+from bridge.sim.scenario import Scene
+from bridge.sim.timeline import Row, Timeline
+from bridge.sim.unit import SimUnitConfig
+from bridge.store.port import Store
+
+STATION = "DEMO-STATION"
+CLASS = 0x027E
+#: Loopback addresses of their own, so that a demo disturbs nothing that listens elsewhere.
+UNIT_ADDRESS = "127.61.0.2"
+GATEWAY_ADDRESS = "127.61.0.1"
+_SEED = b"demo-house-01"
+
+
+def site(csms_url: str, state_dir: Path, gateway: str = GATEWAY_ADDRESS, unit: str = UNIT_ADDRESS) -> SiteConfig:
+    """The site configuration of the demo."""
+    return SiteConfig.model_validate(
+        {
+            "config": 1,
+            "state_dir": str(state_dir),
+            "networks": {"home": {"bind": gateway}},
+            "units": {"garage": {"address": unit}},
+            "echonet": {"gap": 0},
+            "stations": [
+                {
+                    "id": STATION,
+                    "csms": {"url": csms_url},
+                    "evses": [{"id": 1, "unit": "garage", "discharge": ["negative-limit"]}],
+                    "variables": {
+                        "OCPPCommCtrlr.RetryBackOffWaitMinimum": 1,
+                        "OCPPCommCtrlr.RetryBackOffRandomRange": 1,
+                    },
+                }
+            ],
+        }
+    )
+
+
+@asynccontextmanager
+async def over_sockets(folder: Path, show: Callable[[Row], None]) -> AsyncIterator[Scene]:
+    """The house on loopback: UDP 3610 on 127.61.0.x, a WebSocket on 127.0.0.1, a store in `folder`."""
+    from bridge.echonet.udp import open_udp
+    from bridge.sim.udp import open_udp_port
+    from bridge.store.sqlite import open_store
+
+    clock = Clock()
+    port = await open_udp_port(UNIT_ADDRESS, clock)
+    lan = await open_udp(GATEWAY_ADDRESS)
+    csms = DemoCsms(clock)
+    url = f"ws://127.0.0.1:{await csms.serve()}/"
+    store = await open_store(folder / "demo.sqlite3")
+    try:
+        async with _house(clock, port, lan, csms, store, site(url, folder), dialer_for, show) as scene:
+            yield scene
+    finally:
+        await csms.close()
+        await port.close()
+
+
+@asynccontextmanager
+async def in_memory(show: Callable[[Row], None]) -> AsyncIterator[Scene]:
+    """The same house on the running loop's virtual clock: no sockets, no threads, no files."""
+    from bridge.sim.csms_memory import acceptor
+    from bridge.sim.lan import SimLan
+    from bridge.station.link import LinkDown
+    from bridge.station.link_memory import MemoryDialer
+    from bridge.store.sqlite import open_store
+
+    clock = Clock(seed=1)
+    network = SimLan(clock)
+    csms = DemoCsms(clock)
+    store = await open_store(Path(":memory:"), inline=True)
+    dialer = MemoryDialer(acceptor(csms, STATION, LinkDown))
+    config = site("ws://in.memory/", Path("."))
+    port, lan = network.join(UNIT_ADDRESS), network.join(GATEWAY_ADDRESS)
+    async with _house(clock, port, lan, csms, store, config, lambda _: dialer, show, tap=network) as scene:
+        yield scene
+
+
+@asynccontextmanager
+async def _house(
+    clock: Clock,
+    port: Any,
+    lan: Lan,
+    csms: DemoCsms,
+    store: Store,
+    config: SiteConfig,
+    dialer_of: Any,
+    show: Callable[[Row], None],
+    tap: Any = None,
+) -> AsyncIterator[Scene]:
+    mappings = load_mappings()
+    timeline = Timeline(clock, show, meaning=_meaning(mappings.table(CLASS)))
+    unit = SimUnit(clock, SimUnitConfig())
+    node = SimNode(clock, unique=_SEED, units=[unit])
+    (tap or port).tap(lambda d: timeline.datagram(d.source, d.destination or "all nodes", d.data))
+    csms.on_message.append(
+        lambda m: timeline.message(*(_WAYS[m.direction]), m.frame, m.action)  # as it crossed the wire
+    )
+    node.attach(port)
+    await node.start()
+    gateway = await Gateway.build(
+        config, lans={"home": lan}, dialer_of=dialer_of, store=store, mappings=mappings, clock=clock
+    )
+    running = asyncio.ensure_future(gateway.run())
+    try:
+        yield Scene(clock, unit, csms, STATION, timeline)
+    finally:
+        gateway.ended.set()
+        await running
+        await node.close()
+
+
+_WAYS = {"in": ("gateway", "CSMS"), "out": ("CSMS", "gateway")}
+
+
+def _meaning(table: Table) -> Callable[[SimFrame], str]:
+    """What a frame says, in the words of the property dictionary."""
+    release = "P"
+
+    def told(frame: SimFrame) -> str:
+        other = frame.deoj if frame.deoj >> 8 == CLASS else frame.seoj
+        if other >> 8 != CLASS:
+            return "about the node"
+        return ", ".join(table.describe(p.epc, p.edt, release) for p in frame.props)
+
+    return told

@@ -1,0 +1,27 @@
+"""`ocpp-echonet run`: the gateway."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from pathlib import Path
+from typing import Any
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("run", help="run the gateway of a site")
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the site configuration")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until SIGTERM."""
+    from bridge.gateway.config import load_config
+    from bridge.gateway.logs import set_up_logs
+    from bridge.gateway.process import serve
+
+    site = load_config(options.config)
+    set_up_logs(site.log)
+    asyncio.run(serve(site))
+    return 0

@@ -1,0 +1,404 @@
+"""The request session: who may be asked what, when, and which answer belongs to which request. No I/O, no clock.
+
+The rules (AIF 2.4): one request and one response per node at a time; a response timer of at least 20 s; a TID that was
+used is never used again for a repetition. An answer counts only if node, TID, both objects and service fit.
+The one exception is a stop: after 2 s behind another request it goes out all the same, and again in its proper turn.
+
+Events (`submit`, `receive`, `advance`, `cancel`) take the time in ms and give back actions; `next_deadline` says when
+`advance` is due.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Final
+
+from bridge.echonet.frame import Frame, Property, Service, encode
+from bridge.echonet.wellknown import CONTROLLER, class_of, instance_of
+from bridge.errors import ConfigError
+
+#: The shortest response timer that a controller may have, in ms (AIF 2.4.2).
+LEAST_RESPONSE_TIMEOUT: Final = 20_000
+#: How long a stop waits behind another request of its node, in ms.
+STOP_PATIENCE: Final = 2_000
+#: How many used TIDs are remembered, so that late answers are known for what they are.
+_REMEMBERED: Final = 1024
+_TIDS: Final = 0x10000
+
+_ANSWER_TO: Final = {
+    Service.GET: frozenset({Service.GET_RES, Service.GET_SNA}),
+    Service.SET_C: frozenset({Service.SET_RES, Service.SET_C_SNA}),
+}
+
+
+class Priority(IntEnum):
+    """Who goes first to a node; the lowest number does."""
+
+    STOP = 0
+    LIMIT = 1
+    COMMAND = 2
+    READBACK = 3
+    POLL = 4
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One Get or SetC to one object of one node. What happens to it is told by a `Done` with this very object."""
+
+    address: str
+    eoj: int
+    service: Service
+    properties: tuple[Property, ...]
+    priority: Priority = Priority.POLL
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a node answered, sorted by what was asked; times in monotonic ms.
+
+    `values`: read (Get). `accepted`: taken over (SetC). `refused`: SNA. `missing`: asked and not mentioned.
+    """
+
+    service: Service
+    values: dict[int, bytes]
+    accepted: frozenset[int]
+    refused: frozenset[int]
+    missing: frozenset[int]
+    sent_at: int
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """The response timer ended first (AIF 2.4.2)."""
+
+    sent_at: int
+    at: int
+
+
+class Stray(StrEnum):
+    """Why an answer belongs to no request."""
+
+    LATE = "late"  # its request's timer had ended
+    DUPLICATE = "duplicate"  # its request was answered before
+    CROSSING = "crossing"  # the TID is ours; node, object or service is another
+    UNKNOWN = "unknown"  # the TID was never ours
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """To do: send this datagram to this node."""
+
+    address: str
+    data: bytes
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A request has come to its end."""
+
+    request: Request
+    outcome: Answer | NoAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An answer to a search, of which any number may come."""
+
+    address: str
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """An answer that was matched to nothing."""
+
+    address: str
+    frame: Frame
+    why: Stray
+
+
+Action = Send | Done | Heard | Dropped
+
+
+@dataclass(slots=True, eq=False)
+class _Attempt:
+    """One datagram that asks; `holds` as long as the node may not be asked anything else because of it."""
+
+    request: Request
+    tid: int
+    sent_at: int
+    holds: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class _Node:
+    """One address: what waits for it, and what it has been asked."""
+
+    gap: int
+    queue: list[tuple[Priority, int, Request]] = field(default_factory=list)
+    attempts: list[_Attempt] = field(default_factory=list)
+    last_sent: int | None = None
+
+    def holding(self) -> int | None:
+        """Since when the node has been busy."""
+        return min((attempt.sent_at for attempt in self.attempts if attempt.holds), default=None)
+
+    def asked(self, request: Request) -> bool:
+        return any(attempt.request is request for attempt in self.attempts)
+
+    def free_at(self) -> int | None:
+        """When the spacing lets the next datagram go out; None: at once."""
+        return None if self.last_sent is None else self.last_sent + self.gap
+
+
+class Session:
+    """All outstanding requests of one controller on one network.
+
+    `response_timeout` in ms, never below 20 s (`ConfigError`); `gap` is the least time in ms between two datagrams to
+    one node, for adapters that choke; `first_tid` should differ from run to run, so that answers to an earlier run's
+    requests match nothing.
+    """
+
+    def __init__(
+        self, *, response_timeout: int = LEAST_RESPONSE_TIMEOUT, gap: int = 0, first_tid: int = 1, own: int = CONTROLLER
+    ) -> None:
+        if response_timeout < LEAST_RESPONSE_TIMEOUT:
+            raise ConfigError(
+                f"a response timer of {response_timeout} ms is shorter than AIF 2.4.2 allows: "
+                f"make it {LEAST_RESPONSE_TIMEOUT} ms or more"
+            )
+        self.strays: Counter[Stray] = Counter()
+        self._timeout = response_timeout
+        self._gap = gap
+        self._own = own
+        self._tid = first_tid % _TIDS
+        self._order = 0
+        self._nodes: dict[str, _Node] = {}
+        self._in_use: dict[int, str] = {}  # TID of an attempt -> its node
+        self._searches: dict[int, int] = {}  # TID -> until when answers are taken
+        self._used: OrderedDict[int, tuple[str, Stray]] = OrderedDict()  # ended TIDs: node, what an answer would be
+
+    # Events
+
+    def submit(self, request: Request, now: int) -> list[Action]:
+        """Take a request; it goes out when its turn comes. `ValueError` for what is neither Get nor SetC."""
+        if request.service not in _ANSWER_TO or not request.properties:
+            raise ValueError(f"a request is a Get or a SetC of some properties, not {request.service.name}")
+        self._order += 1
+        node = self._node(request.address)
+        insort(node.queue, (request.priority, self._order, request), key=lambda entry: entry[:2])
+        return list(self._pump(node, now))
+
+    def cancel(self, request: Request, now: int) -> list[Action]:
+        """Nobody waits for a request any more. One that has gone out keeps its node busy as before (AIF 2.4.1)."""
+        node = self._node(request.address)
+        self._unqueue(node, request)
+        for attempt in node.attempts:
+            if attempt.request is request:
+                attempt.request = Request(request.address, request.eoj, request.service, request.properties)
+        return list(self._pump(node, now))
+
+    def receive(self, address: str, frame: Frame, now: int) -> list[Action]:
+        """Match an answer from a node to its request, or say why there is none."""
+        if self._searches.get(frame.tid, now) > now and frame.deoj == self._own:
+            return [Heard(address, frame)]
+        node = self._nodes.get(address)
+        if node is None:
+            return [self._drop(address, frame)]
+        actions = self._advance(node, now)  # an answer that comes with the timer's end comes too late
+        attempt = self._match(node, frame)
+        if attempt is None:
+            return [*actions, self._drop(address, frame)]
+        request = attempt.request
+        self._end(node, attempt, Stray.DUPLICATE)
+        actions.append(Done(request, _sorted(request, frame, attempt.sent_at, now)))
+        self._finish(node, request)
+        actions += self._pump(node, now)
+        return actions
+
+    def advance(self, now: int) -> list[Action]:
+        """Do what is due: end timers, send what waited."""
+        actions: list[Action] = []
+        for tid in [tid for tid, until in self._searches.items() if until <= now]:
+            del self._searches[tid]
+            self._remember(tid, "", Stray.LATE)
+        for node in self._nodes.values():
+            actions += self._advance(node, now)
+        return actions
+
+    def next_deadline(self) -> int | None:
+        """When `advance` has something to do (ms), None if nothing waits."""
+        times = list(self._searches.values())
+        for node in self._nodes.values():
+            times += [attempt.sent_at + self._timeout for attempt in node.attempts]
+            if node.queue and (due := self._due(node)) is not None:
+                times.append(due)
+        return min(times, default=None)
+
+    def open_search(self, now: int) -> int:
+        """A TID for a datagram to many: answers with it come back as `Heard` for the length of the timer."""
+        tid = self.fresh_tid()
+        self._searches[tid] = now + self._timeout
+        return tid
+
+    def fresh_tid(self) -> int:
+        """A TID that no request has, nor had lately. Never 0, which some nodes give to whatever they send."""
+        while not self._tid or self._tid in self._in_use or self._tid in self._searches or self._tid in self._used:
+            self._tid = (self._tid + 1) % _TIDS
+        tid, self._tid = self._tid, (self._tid + 1) % _TIDS
+        return tid
+
+    def set_gap(self, address: str, gap: int) -> None:
+        """Give a node a spacing (ms) of its own."""
+        self._node(address).gap = gap
+
+    def forget(self, address: str, now: int) -> list[Action]:
+        """A node is gone from its address: end all its requests without an answer."""
+        node = self._nodes.pop(address, None)
+        if node is None:
+            return []
+        waiting = {id(request): request for _, _, request in node.queue}
+        waiting |= {id(attempt.request): attempt.request for attempt in node.attempts}
+        for attempt in list(node.attempts):
+            self._end(node, attempt, Stray.LATE)
+        return [Done(request, NoAnswer(now, now)) for request in waiting.values()]
+
+    # Sending
+
+    def _pump(self, node: _Node, now: int) -> Iterator[Action]:
+        """Send what may go out now."""
+        while node.queue:
+            due = self._due(node)
+            if due is None or due > now:
+                return
+            request = self._next(node)
+            if request is None:
+                return
+            yield self._send(node, request, now)
+
+    def _due(self, node: _Node) -> int | None:
+        """When the next of the queue may go out; None while only an answer or a timer can free the node."""
+        spaced = node.free_at()
+        busy_since = node.holding()
+        if busy_since is None:
+            return spaced if spaced is not None else 0
+        if self._next(node) is None:
+            return None
+        return max(busy_since + STOP_PATIENCE, spaced or 0)
+
+    def _next(self, node: _Node) -> Request | None:
+        """The request whose turn it is; while the node is busy, a stop that has not yet gone out."""
+        if node.holding() is None:
+            return node.queue[0][2]
+        stops = (request for priority, _, request in node.queue if priority is Priority.STOP)
+        return next((request for request in stops if not node.asked(request)), None)
+
+    def _send(self, node: _Node, request: Request, now: int) -> Send:
+        """Put a request on the wire: in its turn, or (a stop) ahead of it, when it stays in the queue."""
+        ahead = node.holding() is not None
+        if not ahead:
+            self._unqueue(node, request)
+        tid = self.fresh_tid()
+        node.attempts.append(_Attempt(request, tid, now, holds=not ahead))
+        node.last_sent = now
+        self._in_use[tid] = request.address
+        frame = Frame(tid, self._own, request.eoj, request.service, request.properties)
+        return Send(request.address, encode(frame), request)
+
+    # Ending
+
+    def _advance(self, node: _Node, now: int) -> list[Action]:
+        """End one node's timers and send what waited for that."""
+        actions: list[Action] = []
+        for attempt in [each for each in node.attempts if each.sent_at + self._timeout <= now]:
+            actions += self._expire(node, attempt, now)
+        actions += self._pump(node, now)
+        return actions
+
+    def _finish(self, node: _Node, request: Request) -> None:
+        """A request is answered: no repetition of it waits; what else asks the same is nobody's any more."""
+        self._unqueue(node, request)
+        for attempt in list(node.attempts):
+            if attempt.request is request and not attempt.holds:
+                self._end(node, attempt, Stray.DUPLICATE)
+            elif attempt.request is request:
+                attempt.request = Request(request.address, request.eoj, request.service, request.properties)
+
+    def _expire(self, node: _Node, attempt: _Attempt, now: int) -> Iterator[Action]:
+        """The response timer of one datagram has ended."""
+        request = attempt.request
+        self._end(node, attempt, Stray.LATE)
+        if not node.asked(request) and all(waiting is not request for _, _, waiting in node.queue):
+            yield Done(request, NoAnswer(attempt.sent_at, now))
+
+    def _end(self, node: _Node, attempt: _Attempt, then: Stray) -> None:
+        node.attempts.remove(attempt)
+        self._in_use.pop(attempt.tid, None)
+        self._remember(attempt.tid, attempt.request.address, then)
+
+    def _remember(self, tid: int, address: str, then: Stray) -> None:
+        self._used[tid] = (address, then)
+        while len(self._used) > _REMEMBERED:
+            self._used.popitem(last=False)
+
+    @staticmethod
+    def _unqueue(node: _Node, request: Request) -> None:
+        node.queue = [entry for entry in node.queue if entry[2] is not request]
+
+    def _node(self, address: str) -> _Node:
+        node = self._nodes.get(address)
+        if node is None:
+            node = self._nodes[address] = _Node(self._gap)
+        return node
+
+    # Matching
+
+    def _match(self, node: _Node, frame: Frame) -> _Attempt | None:
+        """The datagram that a frame answers: TID, both objects and service must fit (the address does)."""
+        for attempt in node.attempts:
+            request = attempt.request
+            if (
+                attempt.tid == frame.tid
+                and frame.deoj == self._own
+                and _speaks_for(frame.seoj, request.eoj)
+                and frame.service in _ANSWER_TO[request.service]
+            ):
+                return attempt
+        return None
+
+    def _drop(self, address: str, frame: Frame) -> Dropped:
+        why = self._why_stray(address, frame)
+        self.strays[why] += 1
+        return Dropped(address, frame, why)
+
+    def _why_stray(self, address: str, frame: Frame) -> Stray:
+        if frame.tid in self._in_use or frame.tid in self._searches:
+            return Stray.CROSSING
+        whose, why = self._used.get(frame.tid, ("", Stray.UNKNOWN))
+        return Stray.CROSSING if whose and whose != address else why
+
+
+def _speaks_for(seoj: int, eoj: int) -> bool:
+    """Whether an object answers for the one that was asked; instance 0 asks all of its class (AIF 2.1)."""
+    return seoj == eoj or (instance_of(eoj) == 0 and class_of(seoj) == class_of(eoj))
+
+
+def _sorted(request: Request, frame: Frame, sent_at: int, now: int) -> Answer:
+    """Sort an answer's properties by what was asked, whatever their order and number; leave out what was not."""
+    asked = frozenset(epc for epc, _ in request.properties)
+    told = {epc: edt for epc, edt in frame.properties if epc in asked}
+    if request.service is Service.GET:
+        values = {epc: edt for epc, edt in told.items() if edt}
+        refused = frozenset(told) - frozenset(values)
+        return Answer(frame.service, values, frozenset(), refused, asked - frozenset(told), sent_at, now)
+    refused = frozenset(epc for epc, edt in told.items() if edt) if frame.service is Service.SET_C_SNA else frozenset()
+    if frame.service is Service.SET_C_SNA and told.keys() == asked and not refused:
+        refused = asked  # a refusal that refuses nothing: believe its service, not its lengths
+    accepted = frozenset(told) - refused
+    return Answer(frame.service, {}, accepted, refused, asked - frozenset(told), sent_at, now)

@@ -1,0 +1,129 @@
+"""The whole gateway: units to the south, stations to the north, the store between them, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import structlog
+
+from bridge.charger.runner import UnitRunner
+from bridge.clock import Clock
+from bridge.echonet.lan import Lan
+from bridge.evse import Mode
+from bridge.gateway.config import OnShutdown, SiteConfig, StationConfig
+from bridge.gateway.stations import make_station
+from bridge.gateway.units import Units, check_networks
+from bridge.mapping.load import Mappings
+from bridge.station.link import Dialer
+from bridge.station.station import Station
+from bridge.store.port import Store
+
+_log = structlog.get_logger(__name__)
+
+#: How long the end waits for units to take their last order (SIGTERM ends within 5 s), ms.
+SHUTDOWN_TIME = 3_000
+#: Settings that belong to the gateway, not to a station, are kept under this name.
+GATEWAY = "*gateway"
+_UNIQUE_ID = "unique_id"
+_LAST_WISH = {OnShutdown.PAUSE: Mode.PAUSE, OnShutdown.STOP: Mode.STOP}
+
+
+class Gateway:
+    """Everything that runs. Made by `build`; `run` serves until cancelled or `ended` is set."""
+
+    def __init__(self, site: SiteConfig, units: Units, stations: Mapping[str, Station], store: Store, clock: Clock):
+        self.site, self.units, self.stations, self.store, self.clock = site, units, stations, store, clock
+        self.ended = asyncio.Event()
+
+    @classmethod
+    async def build(
+        cls,
+        site: SiteConfig,
+        *,
+        lans: Mapping[str, Lan],
+        dialer_of: Callable[[StationConfig], Dialer],
+        store: Store,
+        mappings: Mappings,
+        clock: Clock,
+    ) -> Gateway:
+        """Compose a gateway from its site configuration and its ways to the outside."""
+        check_networks(site, lans)
+        units = Units(site, lans, mappings, clock, await _unique_id(store, clock))
+        stations = {}
+        for config in site.stations:
+            evses = {evse.id: units.runners[evse.unit].unit for evse in config.evses}
+            stations[config.id] = await make_station(config, evses, dialer=dialer_of(config), store=store, clock=clock)
+        return cls(site, units, stations, store, clock)
+
+    async def run(self) -> None:
+        """Serve until `ended` is set, then end in order: units get their last order, the rest is closed."""
+        serving = asyncio.ensure_future(self._serve())
+        ended = asyncio.ensure_future(self.ended.wait())
+        try:
+            await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done() and not serving.done():
+                await self._last_orders()
+        finally:
+            ended.cancel()
+            serving.cancel()
+            try:
+                await serving
+            except asyncio.CancelledError:
+                pass
+            finally:
+                await self.units.close()
+                await self.store.close()
+
+    async def _serve(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.units.run())
+            for station in self.stations.values():
+                group.create_task(self._supervise(station))
+
+    async def _supervise(self, station: Station) -> None:
+        """A station in trouble does not stop the others: it is begun again after a pause."""
+        while True:
+            try:
+                await station.run()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                _log.exception("station failed", station=station.id, error=str(error))
+            await self.clock.sleep(10_000)
+
+    async def _last_orders(self) -> None:
+        """`on_shutdown`: a gateway that is gone must not leave a car to be emptied."""
+        waits = [
+            self._order(self.units.runners[evse.unit], _LAST_WISH[evse.on_shutdown])
+            for station in self.site.stations
+            for evse in station.evses
+            if evse.on_shutdown in _LAST_WISH
+        ]
+        await asyncio.gather(*waits)
+
+    async def _order(self, runner: UnitRunner, mode: Mode) -> None:
+        """Order a unit that delivers or takes energy, and wait until it has obeyed or the time is up."""
+        unit = runner.unit
+        power = unit.observed.power
+        if not unit.observed.reachable or unit.wanted.mode not in (Mode.CHARGE, Mode.DISCHARGE, Mode.AUTO):
+            return
+        done = asyncio.Event()
+        unit.listen(lambda seen, _: done.set() if seen.confirmed else None)
+        unit.want(replace(unit.wanted, mode=mode, target=None))
+        try:
+            async with asyncio.timeout(SHUTDOWN_TIME / 1000):
+                await done.wait()
+        except TimeoutError:
+            _log.error("unit did not confirm its last order", mode=str(mode), power=power and power.value)
+
+
+async def _unique_id(store: Store, clock: Clock) -> bytes:
+    """Our own node's 13 bytes of 0x83, made once and kept for ever."""
+    kept = (await store.settings(GATEWAY)).get(_UNIQUE_ID)
+    if kept is not None:
+        return bytes.fromhex(kept)
+    made = clock.random.randbytes(13)
+    await store.put_settings(GATEWAY, {_UNIQUE_ID: made.hex()})
+    return made

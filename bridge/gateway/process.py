@@ -1,0 +1,67 @@
+"""The gateway as a process: sockets, files and signals around `Gateway`."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+from contextlib import AsyncExitStack
+
+import structlog
+
+from bridge import __version__
+from bridge.clock import Clock
+from bridge.echonet.udp import open_udp
+from bridge.errors import ConfigError
+from bridge.gateway.api import SOCKET, ControlApi
+from bridge.gateway.config import SiteConfig
+from bridge.gateway.gateway import Gateway
+from bridge.gateway.stations import dialer_for
+from bridge.mapping.load import load_mappings
+from bridge.store.sqlite import open_store
+
+_log = structlog.get_logger(__name__)
+
+STORE = "gateway.sqlite3"
+
+
+async def serve(site: SiteConfig) -> None:
+    """Run the gateway of a site until SIGTERM or SIGINT; then give the units their last orders and end within 5 s."""
+    clock = Clock()
+    _log.info("starting", version=__version__)
+    _make_state_dir(site)
+    mappings = load_mappings(site.mappings)
+    async with AsyncExitStack() as stack:
+        store = await open_store(site.state_dir / STORE)
+        stack.push_async_callback(store.close)
+        lans = {}
+        for name, network in site.networks.items():
+            lans[name] = await open_udp(network.bind, interface=network.interface, group=network.group)
+            stack.push_async_callback(lans[name].close)
+        gateway = await Gateway.build(
+            site, lans=lans, dialer_of=dialer_for, store=store, mappings=mappings, clock=clock
+        )
+        api = ControlApi(gateway)
+        await api.serve(site.state_dir / SOCKET)
+        stack.push_async_callback(api.close)
+        _on_signals(gateway)
+        gc.collect()
+        gc.freeze()
+        await gateway.run()
+    _log.info("ended")
+
+
+def _make_state_dir(site: SiteConfig) -> None:
+    try:
+        site.state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"state_dir {site.state_dir} cannot be made: {error}") from error
+    if not os.access(site.state_dir, os.W_OK):
+        raise ConfigError(f"state_dir {site.state_dir} cannot be written: give it to the user that runs the gateway")
+
+
+def _on_signals(gateway: Gateway) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, gateway.ended.set)

@@ -1,0 +1,123 @@
+"""The northern side put together: a station, its link, its device model, from the site configuration."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from bridge import __version__
+from bridge.clock import Clock
+from bridge.errors import ConfigError
+from bridge.evse import Evse
+from bridge.gateway.config import CsmsConfig, EvseConfig, StationConfig
+from bridge.station.backoff import BackOffSettings
+from bridge.station.device_model import DeviceModel, EvseTraits
+from bridge.station.device_model_table import Key
+from bridge.station.link import Dialer, Link, LinkSettings
+from bridge.station.link_websocket import WebSocketDialer, WebSocketSettings
+from bridge.station.messages import ChargingStation
+from bridge.station.messages.v201 import Adapter
+from bridge.station.position import EvseSettings
+from bridge.station.station import Station, StationSettings
+from bridge.store.port import Store
+
+
+def dialer_for(config: StationConfig) -> WebSocketDialer:
+    """The WebSocket of a station, with its secrets read from their files."""
+    csms = config.csms
+    return WebSocketDialer(
+        WebSocketSettings(
+            url=csms.url,
+            identity=config.id,
+            password=_password(csms),
+            ca_file=csms.ca_file,
+            proxy=True if csms.proxy == "environment" else csms.proxy,
+            compression=csms.compression,
+        )
+    )
+
+
+async def make_station(
+    config: StationConfig, evses: Mapping[int, Evse], *, dialer: Dialer, store: Store, clock: Clock
+) -> Station:
+    """A station that has taken up its earlier life, ready to run."""
+    model = device_model_for(config, await store.settings(config.id))
+    adapter = Adapter()
+    link = Link(dialer, adapter, clock, settings=link_settings(model))
+    settings = StationSettings(
+        station_id=config.id,
+        evses=tuple(_evse_settings(evse) for evse in config.evses),
+        identity=ChargingStation(model=config.model, vendor_name=config.vendor, firmware_version=__version__),
+    )
+    station = Station(settings, link=link, adapter=adapter, store=store, clock=clock, model=model, evses=evses)
+    _bind(station)
+    await station.restore()
+    return station
+
+
+def device_model_for(config: StationConfig, stored: Mapping[str, str]) -> DeviceModel:
+    """The variables of a station: the site's first values, under what a CSMS has set later."""
+    traits = {evse.id: EvseTraits(phases=evse.grid.phases) for evse in config.evses}
+    return DeviceModel(traits, {name: _text(value) for name, value in config.variables.items()}, stored)
+
+
+def link_settings(model: DeviceModel) -> LinkSettings:
+    """The link's times, from the device model."""
+    back_off = BackOffSettings(
+        wait_minimum=model.integer(Key.RETRY_BACK_OFF_WAIT_MINIMUM) * 1000,
+        random_range=model.integer(Key.RETRY_BACK_OFF_RANDOM_RANGE) * 1000,
+        repeat_times=model.integer(Key.RETRY_BACK_OFF_REPEAT_TIMES),
+    )
+    return LinkSettings(call_timeout=model.integer(Key.MESSAGE_TIMEOUT) * 1000, back_off=back_off)
+
+
+def _bind(station: Station) -> None:
+    """Settings that a CSMS changes take effect where they are used."""
+
+    def relink(_: object) -> None:
+        station.link.settings = link_settings(station.model)
+
+    for key in (
+        Key.MESSAGE_TIMEOUT,
+        Key.RETRY_BACK_OFF_WAIT_MINIMUM,
+        Key.RETRY_BACK_OFF_RANDOM_RANGE,
+        Key.RETRY_BACK_OFF_REPEAT_TIMES,
+    ):
+        station.model.on_change(relink, key)
+
+
+def _evse_settings(evse: EvseConfig) -> EvseSettings:
+    return EvseSettings(
+        evse_id=evse.id,
+        local=evse.local,
+        discharge=frozenset(evse.discharge),
+        voltage=evse.grid.voltage * 1000,
+        phases=evse.grid.phases,
+    )
+
+
+def _password(csms: CsmsConfig) -> str | None:
+    """From its file, which nobody else may read."""
+    path = csms.password_file
+    if path is None:
+        return None
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+        open_to_others = stat.S_IMODE(os.stat(path).st_mode) & 0o077
+    except OSError as error:
+        raise ConfigError(f"the password file cannot be read: {error}") from error
+    if open_to_others:
+        raise ConfigError(f"{path.name} can be read by others: chmod 600 {_shown(path)}")
+    if not text:
+        raise ConfigError(f"{path.name} is empty: write the password into it")
+    return text
+
+
+def _shown(path: Path) -> str:
+    return str(path)
+
+
+def _text(value: str | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

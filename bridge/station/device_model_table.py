@@ -1,0 +1,314 @@
+"""The device model as a table: every variable of the station, its limits, its default and who may write it.
+
+It holds what OCPP 2.0.1 requires of Core and smart charging, and only of functions that exist here. `Key` names a
+variable as settings are named in the store and in a site's configuration: Component.Variable[Instance].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+
+from bridge.station.messages import ChargingRateUnit, ConnectorStatus, Data, Measurand, Mutability, TxPoint
+
+
+class Key(StrEnum):
+    """Every variable of the device model."""
+
+    HEARTBEAT_INTERVAL = "OCPPCommCtrlr.HeartbeatInterval"
+    MESSAGE_TIMEOUT = "OCPPCommCtrlr.MessageTimeout[Default]"
+    MESSAGE_ATTEMPTS = "OCPPCommCtrlr.MessageAttempts[TransactionEvent]"
+    MESSAGE_ATTEMPT_INTERVAL = "OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent]"
+    OFFLINE_THRESHOLD = "OCPPCommCtrlr.OfflineThreshold"
+    QUEUE_ALL_MESSAGES = "OCPPCommCtrlr.QueueAllMessages"
+    NETWORK_CONFIGURATION_PRIORITY = "OCPPCommCtrlr.NetworkConfigurationPriority"
+    NETWORK_PROFILE_CONNECTION_ATTEMPTS = "OCPPCommCtrlr.NetworkProfileConnectionAttempts"
+    ACTIVE_NETWORK_PROFILE = "OCPPCommCtrlr.ActiveNetworkProfile"
+    RETRY_BACK_OFF_WAIT_MINIMUM = "OCPPCommCtrlr.RetryBackOffWaitMinimum"
+    RETRY_BACK_OFF_RANDOM_RANGE = "OCPPCommCtrlr.RetryBackOffRandomRange"
+    RETRY_BACK_OFF_REPEAT_TIMES = "OCPPCommCtrlr.RetryBackOffRepeatTimes"
+    WEB_SOCKET_PING_INTERVAL = "OCPPCommCtrlr.WebSocketPingInterval"
+    RESET_RETRIES = "OCPPCommCtrlr.ResetRetries"
+    UNLOCK_ON_EV_SIDE_DISCONNECT = "OCPPCommCtrlr.UnlockOnEVSideDisconnect"
+    FILE_TRANSFER_PROTOCOLS = "OCPPCommCtrlr.FileTransferProtocols"
+
+    EV_CONNECTION_TIME_OUT = "TxCtrlr.EVConnectionTimeOut"
+    STOP_TX_ON_EV_SIDE_DISCONNECT = "TxCtrlr.StopTxOnEVSideDisconnect"
+    STOP_TX_ON_INVALID_ID = "TxCtrlr.StopTxOnInvalidId"
+    MAX_ENERGY_ON_INVALID_ID = "TxCtrlr.MaxEnergyOnInvalidId"
+    TX_START_POINT = "TxCtrlr.TxStartPoint"
+    TX_STOP_POINT = "TxCtrlr.TxStopPoint"
+
+    AUTH_ENABLED = "AuthCtrlr.Enabled"
+    AUTHORIZE_REMOTE_START = "AuthCtrlr.AuthorizeRemoteStart"
+    LOCAL_AUTHORIZE_OFFLINE = "AuthCtrlr.LocalAuthorizeOffline"
+    LOCAL_PRE_AUTHORIZE = "AuthCtrlr.LocalPreAuthorize"
+    OFFLINE_TX_FOR_UNKNOWN_ID = "AuthCtrlr.OfflineTxForUnknownIdEnabled"
+
+    SAMPLED_AVAILABLE = "SampledDataCtrlr.Available"
+    SAMPLED_ENABLED = "SampledDataCtrlr.Enabled"
+    SAMPLED_TX_STARTED_MEASURANDS = "SampledDataCtrlr.TxStartedMeasurands"
+    SAMPLED_TX_UPDATED_MEASURANDS = "SampledDataCtrlr.TxUpdatedMeasurands"
+    SAMPLED_TX_UPDATED_INTERVAL = "SampledDataCtrlr.TxUpdatedInterval"
+    SAMPLED_TX_ENDED_MEASURANDS = "SampledDataCtrlr.TxEndedMeasurands"
+    SAMPLED_TX_ENDED_INTERVAL = "SampledDataCtrlr.TxEndedInterval"
+
+    ALIGNED_AVAILABLE = "AlignedDataCtrlr.Available"
+    ALIGNED_ENABLED = "AlignedDataCtrlr.Enabled"
+    ALIGNED_MEASURANDS = "AlignedDataCtrlr.Measurands"
+    ALIGNED_INTERVAL = "AlignedDataCtrlr.Interval"
+    ALIGNED_SEND_DURING_IDLE = "AlignedDataCtrlr.SendDuringIdle"
+    ALIGNED_TX_ENDED_MEASURANDS = "AlignedDataCtrlr.TxEndedMeasurands"
+    ALIGNED_TX_ENDED_INTERVAL = "AlignedDataCtrlr.TxEndedInterval"
+
+    DATE_TIME = "ClockCtrlr.DateTime"
+    TIME_SOURCE = "ClockCtrlr.TimeSource"
+
+    ITEMS_GET_REPORT = "DeviceDataCtrlr.ItemsPerMessage[GetReport]"
+    ITEMS_GET_VARIABLES = "DeviceDataCtrlr.ItemsPerMessage[GetVariables]"
+    ITEMS_SET_VARIABLES = "DeviceDataCtrlr.ItemsPerMessage[SetVariables]"
+    BYTES_GET_REPORT = "DeviceDataCtrlr.BytesPerMessage[GetReport]"
+    BYTES_GET_VARIABLES = "DeviceDataCtrlr.BytesPerMessage[GetVariables]"
+    BYTES_SET_VARIABLES = "DeviceDataCtrlr.BytesPerMessage[SetVariables]"
+
+    SECURITY_PROFILE = "SecurityCtrlr.SecurityProfile"
+    IDENTITY = "SecurityCtrlr.Identity"
+    BASIC_AUTH_PASSWORD = "SecurityCtrlr.BasicAuthPassword"
+    ORGANIZATION_NAME = "SecurityCtrlr.OrganizationName"
+    CERTIFICATE_ENTRIES = "SecurityCtrlr.CertificateEntries"
+
+    SMART_AVAILABLE = "SmartChargingCtrlr.Available"
+    SMART_ENABLED = "SmartChargingCtrlr.Enabled"
+    SMART_ENTRIES = "SmartChargingCtrlr.Entries[ChargingProfiles]"
+    SMART_LIMIT_CHANGE_SIGNIFICANCE = "SmartChargingCtrlr.LimitChangeSignificance"
+    SMART_PERIODS_PER_SCHEDULE = "SmartChargingCtrlr.PeriodsPerSchedule"
+    SMART_PROFILE_STACK_LEVEL = "SmartChargingCtrlr.ProfileStackLevel"
+    SMART_RATE_UNIT = "SmartChargingCtrlr.RateUnit"
+
+    STATION_AVAILABLE = "ChargingStation.Available"
+    STATION_AVAILABILITY_STATE = "ChargingStation.AvailabilityState"
+    STATION_SUPPLY_PHASES = "ChargingStation.SupplyPhases"
+    STATION_MODEL = "ChargingStation.Model"
+    STATION_VENDOR_NAME = "ChargingStation.VendorName"
+
+    EVSE_AVAILABLE = "EVSE.Available"
+    EVSE_AVAILABILITY_STATE = "EVSE.AvailabilityState"
+    EVSE_SUPPLY_PHASES = "EVSE.SupplyPhases"
+    EVSE_POWER = "EVSE.Power"
+    EVSE_HANDS_OFF = "EVSE.HandsOff"  # our own: the gateway leaves the unit alone until it is lifted
+    CONNECTED_EV_VEHICLE_ID = "ConnectedEV.VehicleID"
+
+    CONNECTOR_AVAILABLE = "Connector.Available"
+    CONNECTOR_AVAILABILITY_STATE = "Connector.AvailabilityState"
+    CONNECTOR_TYPE = "Connector.ConnectorType"
+    CONNECTOR_SUPPLY_PHASES = "Connector.SupplyPhases"
+
+    @property
+    def component(self) -> str:
+        """The component's name."""
+        return self.value.partition(".")[0]
+
+    @property
+    def variable(self) -> str:
+        """The variable's name."""
+        return self.value.partition(".")[2].partition("[")[0]
+
+    @property
+    def instance(self) -> str | None:
+        """The variable's instance."""
+        return self.value.partition("[")[2].rstrip("]") or None
+
+
+class Scope(Enum):
+    """How often a variable exists."""
+
+    STATION = auto()
+    EVSE = auto()
+    CONNECTOR = auto()
+
+
+class ConnectorKind(StrEnum):
+    """ConnectorEnumType, as far as Japanese sites have it."""
+
+    CHADEMO = "cG105"
+    TYPE_1 = "cType1"
+    TYPE_2 = "cType2"
+    CCS_1 = "cCCS1"
+    OUTLET = "Other1PhMax16A"
+    OTHER = "Undetermined"
+
+
+class TimeSource(StrEnum):
+    """ClockCtrlr.TimeSource, as far as we obey it."""
+
+    HEARTBEAT = "Heartbeat"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One variable. `low` and `high` bound a number, or the length of a text; `values` an enumeration.
+
+    `live` values come from the running gateway and are never kept. `reboot`: a new value counts after a restart.
+    `filled`: an empty list is no value.
+    """
+
+    key: Key
+    data: Data
+    default: str = ""
+    unit: str | None = None
+    low: float | None = None
+    high: float | None = None
+    values: tuple[str, ...] = ()
+    mutability: Mutability = Mutability.READ_ONLY
+    scope: Scope = Scope.STATION
+    live: bool = False
+    reboot: bool = False
+    filled: bool = False
+
+
+_RW = Mutability.READ_WRITE
+_MONTH = 31 * 86_400
+
+
+def _flag(key: Key, default: bool, mutability: Mutability = _RW, scope: Scope = Scope.STATION) -> Row:
+    return Row(key, Data.BOOLEAN, str(default).lower(), mutability=mutability, scope=scope)
+
+
+def _setting(key: Key, default: int, unit: str | None, low: int, high: int) -> Row:
+    return Row(key, Data.INTEGER, str(default), unit, low, high, mutability=_RW)
+
+
+def _fact(key: Key, value: int, scope: Scope = Scope.STATION, *, high: int | None = None, live: bool = False) -> Row:
+    return Row(key, Data.INTEGER, str(value), high=high, scope=scope, live=live)
+
+
+def _members(key: Key, default: Iterable[str], values: Iterable[str], *, filled: bool = False) -> Row:
+    return Row(key, Data.MEMBER_LIST, ",".join(default), values=tuple(values), mutability=_RW, filled=filled, high=1000)
+
+
+def _text(key: Key, default: str = "", scope: Scope = Scope.STATION, *, live: bool = False) -> Row:
+    return Row(key, Data.STRING, default, scope=scope, live=live)
+
+
+_M = Measurand
+#: What can be measured (translation.md, MeterValues).
+MEASURANDS = (
+    _M.ENERGY_ACTIVE_IMPORT_REGISTER,
+    _M.ENERGY_ACTIVE_EXPORT_REGISTER,
+    _M.POWER_ACTIVE_IMPORT,
+    _M.POWER_ACTIVE_EXPORT,
+    _M.POWER_OFFERED,
+    _M.CURRENT_IMPORT,
+    _M.CURRENT_EXPORT,
+    _M.VOLTAGE,
+    _M.SOC,
+)
+_REGISTERS = (_M.ENERGY_ACTIVE_IMPORT_REGISTER, _M.ENERGY_ACTIVE_EXPORT_REGISTER)
+_USUAL = (*_REGISTERS, _M.POWER_ACTIVE_IMPORT, _M.POWER_ACTIVE_EXPORT, _M.SOC)
+#: Without bay detectors and signing meters there are four points.
+_POINTS = (TxPoint.EV_CONNECTED, TxPoint.AUTHORIZED, TxPoint.POWER_PATH_CLOSED, TxPoint.ENERGY_TRANSFER)
+_STATES = tuple(ConnectorStatus)
+_UNKNOWN_STATE = ConnectorStatus.UNAVAILABLE
+
+
+def _state(key: Key, scope: Scope = Scope.STATION) -> Row:
+    return Row(key, Data.OPTION_LIST, _UNKNOWN_STATE, values=_STATES, scope=scope, live=True)
+
+
+#: Every variable, in the order in which reports tell them.
+TABLE: tuple[Row, ...] = (
+    _flag(Key.STATION_AVAILABLE, True, Mutability.READ_ONLY),
+    _state(Key.STATION_AVAILABILITY_STATE),
+    _fact(Key.STATION_SUPPLY_PHASES, 1),
+    _text(Key.STATION_MODEL),
+    _text(Key.STATION_VENDOR_NAME),
+    _flag(Key.EVSE_AVAILABLE, True, Mutability.READ_ONLY, Scope.EVSE),
+    _state(Key.EVSE_AVAILABILITY_STATE, Scope.EVSE),
+    _fact(Key.EVSE_SUPPLY_PHASES, 0, Scope.EVSE),
+    Row(Key.EVSE_POWER, Data.DECIMAL, "", "W", scope=Scope.EVSE, live=True),
+    _flag(Key.EVSE_HANDS_OFF, False, _RW, Scope.EVSE),
+    _text(Key.CONNECTED_EV_VEHICLE_ID, scope=Scope.EVSE, live=True),
+    _flag(Key.CONNECTOR_AVAILABLE, True, Mutability.READ_ONLY, Scope.CONNECTOR),
+    _state(Key.CONNECTOR_AVAILABILITY_STATE, Scope.CONNECTOR),
+    _text(Key.CONNECTOR_TYPE, ConnectorKind.CHADEMO, Scope.CONNECTOR),
+    _fact(Key.CONNECTOR_SUPPLY_PHASES, 0, Scope.CONNECTOR),
+    _setting(Key.HEARTBEAT_INTERVAL, 300, "s", 1, _MONTH),
+    # Above 45 s, because CSMSs hold a CALL for 30 s while one of their own is open.
+    Row(Key.MESSAGE_TIMEOUT, Data.INTEGER, "60", "s", 1, 600),
+    _setting(Key.MESSAGE_ATTEMPTS, 3, None, 1, 100),
+    _setting(Key.MESSAGE_ATTEMPT_INTERVAL, 60, "s", 0, 86_400),
+    _setting(Key.OFFLINE_THRESHOLD, 60, "s", 0, _MONTH),
+    _flag(Key.QUEUE_ALL_MESSAGES, False),
+    Row(
+        Key.NETWORK_CONFIGURATION_PRIORITY,
+        Data.SEQUENCE_LIST,
+        "0",
+        values=("0",),
+        mutability=_RW,
+        reboot=True,
+        filled=True,
+    ),
+    _setting(Key.NETWORK_PROFILE_CONNECTION_ATTEMPTS, 3, None, 1, 1000),
+    _text(Key.ACTIVE_NETWORK_PROFILE, "0", live=True),
+    _setting(Key.RETRY_BACK_OFF_WAIT_MINIMUM, 10, "s", 1, 86_400),
+    _setting(Key.RETRY_BACK_OFF_RANDOM_RANGE, 10, "s", 0, 86_400),
+    _setting(Key.RETRY_BACK_OFF_REPEAT_TIMES, 5, None, 0, 20),
+    _setting(Key.WEB_SOCKET_PING_INTERVAL, 60, "s", 0, 86_400),
+    _setting(Key.RESET_RETRIES, 1, None, 0, 100),
+    # The cable belongs to the unit, and the unit alone locks it.
+    _flag(Key.UNLOCK_ON_EV_SIDE_DISCONNECT, False, Mutability.READ_ONLY),
+    Row(Key.FILE_TRANSFER_PROTOCOLS, Data.MEMBER_LIST),
+    _setting(Key.EV_CONNECTION_TIME_OUT, 120, "s", 0, 86_400),
+    _flag(Key.STOP_TX_ON_EV_SIDE_DISCONNECT, True),
+    _flag(Key.STOP_TX_ON_INVALID_ID, True),
+    _setting(Key.MAX_ENERGY_ON_INVALID_ID, 0, "Wh", 0, 1_000_000),
+    _members(Key.TX_START_POINT, (TxPoint.POWER_PATH_CLOSED,), _POINTS, filled=True),
+    _members(Key.TX_STOP_POINT, (TxPoint.EV_CONNECTED, TxPoint.AUTHORIZED), _POINTS, filled=True),
+    _flag(Key.AUTH_ENABLED, True),
+    _flag(Key.AUTHORIZE_REMOTE_START, False),
+    _flag(Key.LOCAL_AUTHORIZE_OFFLINE, True),
+    _flag(Key.LOCAL_PRE_AUTHORIZE, False),
+    _flag(Key.OFFLINE_TX_FOR_UNKNOWN_ID, False),
+    _flag(Key.SAMPLED_AVAILABLE, True, Mutability.READ_ONLY),
+    _flag(Key.SAMPLED_ENABLED, True),
+    _members(Key.SAMPLED_TX_STARTED_MEASURANDS, _REGISTERS, MEASURANDS),
+    _members(Key.SAMPLED_TX_UPDATED_MEASURANDS, _USUAL, MEASURANDS),
+    _setting(Key.SAMPLED_TX_UPDATED_INTERVAL, 300, "s", 0, 86_400),
+    _members(Key.SAMPLED_TX_ENDED_MEASURANDS, _REGISTERS, MEASURANDS),
+    _setting(Key.SAMPLED_TX_ENDED_INTERVAL, 0, "s", 0, 86_400),
+    _flag(Key.ALIGNED_AVAILABLE, True, Mutability.READ_ONLY),
+    _flag(Key.ALIGNED_ENABLED, True),
+    _members(Key.ALIGNED_MEASURANDS, _USUAL, MEASURANDS),
+    _setting(Key.ALIGNED_INTERVAL, 900, "s", 0, 86_400),
+    _flag(Key.ALIGNED_SEND_DURING_IDLE, False),
+    _members(Key.ALIGNED_TX_ENDED_MEASURANDS, (), MEASURANDS),
+    _setting(Key.ALIGNED_TX_ENDED_INTERVAL, 0, "s", 0, 86_400),
+    Row(Key.DATE_TIME, Data.DATE_TIME, live=True),
+    Row(
+        Key.TIME_SOURCE,
+        Data.SEQUENCE_LIST,
+        TimeSource.HEARTBEAT,
+        values=tuple(TimeSource),
+        mutability=_RW,
+        filled=True,
+    ),
+    _fact(Key.ITEMS_GET_REPORT, 20),
+    _fact(Key.ITEMS_GET_VARIABLES, 50),
+    _fact(Key.ITEMS_SET_VARIABLES, 50),
+    _fact(Key.BYTES_GET_REPORT, 65_536),
+    _fact(Key.BYTES_GET_VARIABLES, 65_536),
+    _fact(Key.BYTES_SET_VARIABLES, 65_536),
+    _fact(Key.SECURITY_PROFILE, 1),
+    _text(Key.IDENTITY),
+    Row(Key.BASIC_AUTH_PASSWORD, Data.STRING, low=16, high=40, mutability=Mutability.WRITE_ONLY),
+    Row(Key.ORGANIZATION_NAME, Data.STRING, "", high=64, mutability=_RW),
+    _fact(Key.CERTIFICATE_ENTRIES, 0, high=0, live=True),
+    _flag(Key.SMART_AVAILABLE, True, Mutability.READ_ONLY),
+    _flag(Key.SMART_ENABLED, True, Mutability.READ_ONLY),
+    _fact(Key.SMART_ENTRIES, 0, high=200, live=True),
+    Row(Key.SMART_LIMIT_CHANGE_SIGNIFICANCE, Data.DECIMAL, "1.0", "Percent", 0, 100, mutability=_RW),
+    _fact(Key.SMART_PERIODS_PER_SCHEDULE, 1024),
+    _fact(Key.SMART_PROFILE_STACK_LEVEL, 99),
+    Row(Key.SMART_RATE_UNIT, Data.MEMBER_LIST, ChargingRateUnit.W, values=tuple(ChargingRateUnit)),
+)

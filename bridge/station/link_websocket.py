@@ -1,0 +1,160 @@
+"""Connections over WebSocket (Part 4, chapter 3), with security profiles 1 and 2 (Part 2, A00)."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote, urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from bridge.errors import ConfigError
+from bridge.station.link import LinkDown
+
+#: Part 4, 3.1.1 and Part 2, BasicAuthPassword.
+LONGEST_IDENTITY = 48
+LONGEST_PASSWORD = 40
+
+#: The library logs headers, the password among them, where DEBUG is on: it is off for this logger.
+_library_log = logging.getLogger("ocpp_echonet.websockets")
+_library_log.setLevel(logging.INFO)
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketSettings:
+    """Where to dial and how; times in seconds, as the device model has them.
+
+    `url` is the CSMS's endpoint without the station's identity. `ca_file` holds the roots that may vouch for the CSMS
+    (None: the system's). `proxy` is an address, True for what the environment says, None for none.
+    `ping_interval` is OCPPCommCtrlr.WebSocketPingInterval, 0 for no pings.
+    """
+
+    url: str
+    identity: str
+    password: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    proxy: str | Literal[True] | None = None
+    compression: bool = True
+    ping_interval: int = 60
+    ping_timeout: int = 20
+    open_timeout: int = 30
+    close_timeout: int = 5
+    max_size: int = 2**20
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("ws", "wss") or not parts.hostname:
+            raise ConfigError(f"{self.url!r} is no CSMS address: it begins with ws:// or wss:// and names a host")
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ConfigError("a CSMS address has no user, query or fragment; the password has a place of its own")
+        if not 0 < len(self.identity) <= LONGEST_IDENTITY or ":" in self.identity:
+            raise ConfigError(f"a station's identity has 1 to {LONGEST_IDENTITY} characters and no colon")
+        if self.password is not None and not 0 < len(self.password) <= LONGEST_PASSWORD:
+            raise ConfigError(f"a basic authentication password has 1 to {LONGEST_PASSWORD} characters")
+
+    @property
+    def connection_url(self) -> str:
+        """The URL to dial: the endpoint, a slash and the identity (Part 4, 3.1.1)."""
+        return f"{self.url.rstrip('/')}/{quote(self.identity, safe='')}"
+
+
+class WebSocketDialer:
+    """Dials a CSMS. `settings` may be replaced; the next dial takes the new ones."""
+
+    def __init__(self, settings: WebSocketSettings) -> None:
+        self.settings = settings
+
+    async def dial(self, subprotocols: tuple[str, ...]) -> WebSocketConnection:
+        """A connection on which a subprotocol is agreed. Raises LinkDown, whatever the reason."""
+        settings = self.settings
+        try:
+            socket = await connect(
+                settings.connection_url,
+                subprotocols=list(subprotocols),  # type: ignore[arg-type]  # a NewType of str
+                additional_headers=_authorization(settings),
+                ssl=_tls_for(settings),
+                proxy=settings.proxy,
+                compression="deflate" if settings.compression else None,
+                ping_interval=settings.ping_interval or None,
+                ping_timeout=settings.ping_timeout,
+                open_timeout=settings.open_timeout,
+                close_timeout=settings.close_timeout,
+                max_size=settings.max_size,
+                user_agent_header=None,
+                logger=_library_log,
+            )
+        except InvalidStatus as error:
+            raise LinkDown(f"the CSMS answered with HTTP status {error.response.status_code}") from error
+        except ssl.SSLCertVerificationError as error:
+            raise LinkDown(f"the CSMS's certificate is not trusted: {error.verify_message}") from error
+        except (OSError, EOFError, ValueError, ImportError, WebSocketException) as error:
+            # Whatever it is (TimeoutError and SSLError are OSErrors; ImportError: a kind of proxy that is not installed),
+            # it must not end the dialling.
+            raise LinkDown(f"the CSMS cannot be reached: {str(error) or type(error).__name__}") from error
+        if socket.subprotocol not in subprotocols:
+            # The library takes that as success; by 3.2 the connection is of no use.
+            await socket.close(1002, "no common subprotocol")
+            raise LinkDown(f"the CSMS agrees to none of {', '.join(subprotocols)}")
+        return WebSocketConnection(socket)
+
+
+class WebSocketConnection:
+    """A WebSocket as the link sees it."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+
+    async def send(self, text: str) -> None:
+        """Send one text message. Raises LinkDown."""
+        try:
+            await self._socket.send(text)
+        except ConnectionClosed as error:
+            raise LinkDown(f"the connection is closed: {error}") from error
+
+    async def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """The messages received, until the connection is closed by either side or is found dead."""
+        try:
+            async for message in self._socket:
+                yield message
+        except ConnectionClosed:
+            pass
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close it with a handshake that may take `close_timeout`."""
+        await self._socket.close(code, reason)
+
+    @property
+    def ended(self) -> str:
+        """The close code and reason (1006: no close frame came)."""
+        return f"{self._socket.close_code} {self._socket.close_reason or ''}".rstrip()
+
+
+def _authorization(settings: WebSocketSettings) -> dict[str, str]:
+    """HTTP basic authentication (A00.FR.202 to 205): the identity, and the password as UTF-8."""
+    if settings.password is None:
+        return {}
+    pair = f"{settings.identity}:{settings.password}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+
+
+def _tls_for(settings: WebSocketSettings) -> ssl.SSLContext | None:
+    if urlsplit(settings.url).scheme != "wss":
+        return None
+    if settings.ca_file is None:
+        return _tls(None, 0)
+    return _tls(settings.ca_file, settings.ca_file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _tls(ca_file: Path | None, changed: int) -> ssl.SSLContext:
+    """TLS 1.2 or later that verifies the CSMS's certificate and name; made again when the file has changed."""
+    context = ssl.create_default_context(cafile=ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

@@ -1,0 +1,89 @@
+"""What all messages have in common: how a class becomes a message, and the primitive types of OCPP.
+
+The constructor checks values, so that nothing can be built that the wire would not carry: an integer has 32 bits, a
+number is finite, a time knows its zone. Field names are snake_case here and camelCase on the wire (the alias).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar, cast, dataclass_transform
+
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+from pydantic.dataclasses import dataclass
+
+T = TypeVar("T")
+R = TypeVar("R", bound="Response")
+
+_CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False)
+
+#: RFC 3339, section 5.6, but the zone may be missing: some CSMSs send naive times and mean UTC.
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+
+
+class Response:
+    """The base of all responses."""
+
+    __slots__ = ()
+
+
+class Request(Generic[R]):
+    """The base of all requests; the parameter is the response that answers it."""
+
+    __slots__ = ()
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(Field,))
+def message_type(cls: type[T]) -> type[T]:
+    """Make a class a frozen message or part of one."""
+    return cast(type[T], dataclass(frozen=True, slots=True, config=_CONFIG)(cls))
+
+
+def action_of(message: Request[Any] | Response) -> str:
+    """The OCPP action that a request or a response belongs to."""
+    return type(message).__name__.removesuffix("Request").removesuffix("Response")
+
+
+def parse_time(text: str) -> datetime:
+    """The UTC time of an OCPP dateTime; one without a zone is taken as UTC.
+
+    Raises:
+        ValueError: it is no RFC 3339 time.
+    """
+    if not _RFC3339.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is no RFC 3339 time")
+    moment = datetime.fromisoformat(text.upper())
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is beyond the calendar") from error
+
+
+def format_time(moment: datetime) -> str:
+    """An OCPP dateTime in UTC with three decimals, the most that Part 2 allows."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _aware_time(value: Any) -> datetime:
+    if isinstance(value, str):
+        return parse_time(value)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value
+    raise ValueError("a time must be text or a datetime that knows its zone")
+
+
+_serialize_time: Callable[[datetime], str] = format_time
+
+#: OCPP's dateTime.
+DateTime = Annotated[datetime, BeforeValidator(_aware_time), PlainSerializer(_serialize_time, when_used="json")]
+
+#: OCPP's integer (Part 2, primitive data types: 32 bit).
+Integer = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+
+#: A vendor's own data: passed on as it came, wire names and all.
+CustomData = dict[str, Any]

@@ -1,0 +1,142 @@
+"""One EVSE as the station holds it: its port, its session, its site settings, and what is wanted of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bridge.clock import Clock
+from bridge.evse import Evse, Mode, Observed, Wanted
+from bridge.station.composite import Grid
+from bridge.station.profiles import EvseRules
+from bridge.station.session import Session
+from bridge.station.smart_charging import Course
+from bridge.station.timer import Timer
+
+
+class LocalPolicy(StrEnum):
+    """What becomes of a start made at the unit: told as a transaction, left alone, or undone."""
+
+    REPORT = "report"
+    IGNORE = "ignore"
+    ENFORCE = "enforce"
+
+
+class DischargeWay(StrEnum):
+    """By which words of OCPP an EVSE lets a CSMS order discharge (translation.md, "Discharge")."""
+
+    NEGATIVE_LIMIT = "negative-limit"
+
+
+@dataclass(frozen=True, slots=True)
+class EvseSettings:
+    """What the site says of one EVSE. `voltage` in mV, per phase."""
+
+    evse_id: int
+    local: LocalPolicy = LocalPolicy.REPORT
+    discharge: frozenset[DischargeWay] = frozenset()
+    voltage: int = 200_000
+    phases: int = 1
+
+
+@dataclass(slots=True)
+class Position:
+    """Everything the station keeps about one EVSE."""
+
+    settings: EvseSettings
+    evse: Evse
+    session: Session
+    sampling: Timer
+    deadline: Timer
+    seq_no: int = 0
+    limit: int | None = None  # mW, of the composite schedule, while a transaction goes on
+    power_path_closed: int | None = None  # ms since 1970
+    hands_off: bool = False
+    stopping: bool = False  # the last transaction has ended; its stop is not confirmed yet
+    wanted: Wanted = field(default_factory=lambda: Wanted(mode=Mode.HANDS_OFF))
+
+    @property
+    def evse_id(self) -> int:
+        """The EVSE's number in the station, from 1."""
+        return self.settings.evse_id
+
+    @property
+    def seen(self) -> Observed:
+        """What is observed now."""
+        return self.evse.observed
+
+    @property
+    def grid(self) -> Grid:
+        """What amperes mean here."""
+        abilities = self.evse.abilities
+        return Grid(self.settings.voltage, self.settings.phases, abilities.direct_current)
+
+    @property
+    def course(self) -> Course:
+        """For the composite schedule."""
+        most = self.evse.abilities.charge_max or 0
+        return Course(self.session.transaction_id, self.power_path_closed, self.grid, most)
+
+    @property
+    def rules(self) -> EvseRules:
+        """For the judgement of profiles."""
+        return EvseRules(
+            direct_current=self.evse.abilities.direct_current,
+            phases=self.settings.phases,
+            negative_limit=DischargeWay.NEGATIVE_LIMIT in self.settings.discharge,
+            transaction_id=self.session.transaction_id,
+        )
+
+    def wish(self) -> Wanted:
+        """What is wanted now: by the session whether energy may flow, by the schedule how much and whither."""
+        mode, target = self._mode_and_target()
+        return Wanted(
+            mode=mode,
+            target=target,
+            authorized=self.session.state.authorized,
+            in_transaction=self.session.transaction_id is not None,
+        )
+
+    def apply(self) -> bool:
+        """Hand the wish to the charger where it has changed; whether it has."""
+        wish = self.wish()
+        if wish == self.wanted:
+            return False
+        self.wanted = wish
+        self.evse.want(wish)
+        return True
+
+    def _mode_and_target(self) -> tuple[Mode, int | None]:
+        session = self.session
+        if self.hands_off:
+            return Mode.HANDS_OFF, None
+        if session.wants_energy:
+            return _energy(self.limit)
+        if session.transaction_id is not None:
+            return (Mode.STOP if session.ending else Mode.PAUSE), None
+        if self.stopping or self.settings.local is LocalPolicy.ENFORCE:
+            return Mode.STOP, None
+        return Mode.HANDS_OFF, None
+
+
+def _energy(limit: int | None) -> tuple[Mode, int | None]:
+    """The sign of the composite limit chooses the direction (SetChargingProfile in the tables)."""
+    if limit is None:
+        return Mode.CHARGE, None
+    if limit == 0:
+        return Mode.PAUSE, None
+    return (Mode.CHARGE if limit > 0 else Mode.DISCHARGE), limit
+
+
+def make_position(
+    settings: EvseSettings,
+    evse: Evse,
+    session: Session,
+    clock: Clock,
+    *,
+    sample: Callable[[], None],
+    due: Callable[[], None],
+) -> Position:
+    """A position with its timers."""
+    return Position(settings, evse, session, Timer(clock, sample), Timer(clock, due))

@@ -1,0 +1,225 @@
+"""Smart charging (block K) of one station: the installed profiles, and what they want of each EVSE now.
+
+Whatever changes the composite schedule (a profile, its clearing, an edge in time, a transaction) only changes what is
+wanted; the charger brings the unit there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from bridge.errors import StoreError
+from bridge.station.composite import (
+    Composite,
+    Grid,
+    StationComposite,
+    epoch_ms,
+    from_epoch_ms,
+    schedule_periods,
+    share,
+)
+from bridge.station.csms_time import CsmsTime
+from bridge.station.messages import (
+    ChargingProfile,
+    ChargingProfilePurpose,
+    ChargingProfileStatus,
+    ChargingRateUnit,
+    ClearChargingProfileRequest,
+    ClearChargingProfileResponse,
+    ClearChargingProfileStatus,
+    CompositeSchedule,
+    GenericStatus,
+    GetCompositeScheduleRequest,
+    GetCompositeScheduleResponse,
+    SetChargingProfileRequest,
+    SetChargingProfileResponse,
+    StatusInfo,
+)
+from bridge.station.messages.text import from_text, to_text
+from bridge.station.messages.v201 import Adapter
+from bridge.station.profiles import (
+    InstalledProfile,
+    ProfileRules,
+    Verdict,
+    check_profile,
+    check_start_profile,
+    clear,
+    install,
+    without_transaction,
+)
+from bridge.station.reason_codes import ReasonCode
+from bridge.store.port import ProfileRow, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where one EVSE's transaction stands, as far as profiles look at it. `power_path_closed` in ms since 1970."""
+
+    transaction_id: str | None = None
+    power_path_closed: int | None = None
+    grid: Grid = field(default_factory=Grid)
+    most: int = 0  # mW, what the unit can draw at most; 0 unknown
+
+
+class SmartCharging:
+    """The profiles of a station. Every change is durable before it counts."""
+
+    def __init__(self, station: str, store: Store, time: CsmsTime, adapter: Adapter) -> None:
+        self._station, self._store, self._time, self._adapter = station, store, time, adapter
+        self.installed: tuple[InstalledProfile, ...] = ()
+
+    async def restore(self) -> None:
+        """Take up the profiles that were installed before the restart."""
+        for row in await self._store.profiles(self._station):
+            request = from_text(self._adapter, SetChargingProfileRequest, row.payload)
+            self.installed = install(self.installed, InstalledProfile(request.evse_id, request.charging_profile))
+
+    # -- messages
+
+    async def set_profile(self, request: SetChargingProfileRequest, rules: ProfileRules) -> SetChargingProfileResponse:
+        """K01: judge it, keep it, and only then accept it."""
+        if request.evse_id not in (0, *rules.evses):
+            info = StatusInfo(ReasonCode.NOT_FOUND, f"there is no EVSE {request.evse_id}")
+            return SetChargingProfileResponse(ChargingProfileStatus.REJECTED, info)
+        verdict = check_profile(request.evse_id, request.charging_profile, self.installed, rules)
+        if verdict.accepted:
+            try:
+                await self._keep(request.evse_id, request.charging_profile, verdict.replaces)
+            except StoreError as error:
+                info = StatusInfo(ReasonCode.OUT_OF_STORAGE, str(error)[:512])
+                return SetChargingProfileResponse(ChargingProfileStatus.REJECTED, info)
+        return SetChargingProfileResponse(verdict.status, verdict.status_info)
+
+    def judge_start(self, evse_id: int, profile: ChargingProfile, rules: ProfileRules) -> Verdict:
+        """F01.FR.26: the profile of a RequestStartTransactionRequest."""
+        return check_start_profile(evse_id, profile, self.installed, rules)
+
+    async def bind_start(self, evse_id: int, profile: ChargingProfile, transaction_id: str | None) -> None:
+        """Keep the profile of a start that was accepted, for its transaction as soon as that has an id (K05)."""
+        await self._keep(evse_id, _with_transaction(profile, transaction_id), ())
+
+    async def drop_start(self, profile_id: int) -> None:
+        """A start came to nothing: so does its profile."""
+        await self._store.delete_profiles(self._station, (profile_id,))
+        self.installed = tuple(item for item in self.installed if item.profile.id != profile_id)
+
+    async def begin(self, evse_id: int, transaction_id: str) -> None:
+        """A transaction has begun: the profile that waited for it is its own now."""
+        for item in self.installed:
+            if item.evse_id == evse_id and _waits(item.profile):
+                await self._keep(evse_id, _with_transaction(item.profile, transaction_id), ())
+
+    async def clear(self, request: ClearChargingProfileRequest) -> ClearChargingProfileResponse:
+        """K10: by id, or by all criteria given."""
+        _, left, gone = clear(self.installed, request)
+        if not gone:
+            return ClearChargingProfileResponse(ClearChargingProfileStatus.UNKNOWN)
+        await self._store.delete_profiles(self._station, gone)
+        self.installed = left
+        return ClearChargingProfileResponse(ClearChargingProfileStatus.ACCEPTED)
+
+    async def end(self, transaction_id: str) -> None:
+        """K02.FR.05: a transaction's profiles end with it."""
+        left, gone = without_transaction(self.installed, transaction_id)
+        if gone:
+            await self._store.delete_profiles(self._station, gone)
+            self.installed = left
+
+    def composite_schedule(
+        self, request: GetCompositeScheduleRequest, courses: Mapping[int, Course], rules: ProfileRules
+    ) -> GetCompositeScheduleResponse:
+        """K08: the limits of the next `duration` s, in the unit asked for."""
+        now = self._time.utc()
+        unit = request.charging_rate_unit or ChargingRateUnit.W
+        refusal = self._cannot_tell(request, unit, courses, rules)
+        if now is None or refusal:
+            return GetCompositeScheduleResponse(GenericStatus.REJECTED, refusal)
+        start = epoch_ms(now)
+        end = start + request.duration * 1000
+        if request.evse_id == 0:
+            composites = {evse_id: self.composite(evse_id, courses, start) for evse_id in courses}
+            most = sum(course.most for course in courses.values())
+            station = Composite(self.installed, 0, Grid(), now=start)
+            pieces = StationComposite(composites, station, {i: c.most for i, c in courses.items()}).pieces(start, end)
+            grid = next(iter(courses.values())).grid
+        else:
+            pieces = self.composite(request.evse_id, courses, start).pieces(start, end)
+            most, grid = courses[request.evse_id].most, courses[request.evse_id].grid
+        schedule = CompositeSchedule(
+            charging_schedule_period=schedule_periods(pieces, unit, grid, most),
+            evse_id=request.evse_id,
+            duration=request.duration,
+            schedule_start=from_epoch_ms(start),
+            charging_rate_unit=unit,
+        )
+        return GetCompositeScheduleResponse(GenericStatus.ACCEPTED, schedule=schedule)
+
+    # -- what is wanted
+
+    def composite(self, evse_id: int, courses: Mapping[int, Course], now: int) -> Composite:
+        """All profiles of one EVSE, merged."""
+        course = courses[evse_id]
+        return Composite(
+            self.installed,
+            evse_id,
+            course.grid,
+            now=now,
+            transaction_id=course.transaction_id,
+            power_path_closed=course.power_path_closed,
+            pending_start=course.transaction_id is None,
+        )
+
+    def limits(self, active: Sequence[int], courses: Mapping[int, Course]) -> tuple[dict[int, int | None], int | None]:
+        """The limit (mW, signed, None: none) of each EVSE that has a transaction, and how long (ms) it holds."""
+        utc = self._time.utc()
+        if utc is None or not active:
+            return dict.fromkeys(active), None
+        now = epoch_ms(utc)
+        composites = {evse_id: self.composite(evse_id, courses, now) for evse_id in active}
+        found = {evse_id: composite.limit_at(now) for evse_id, composite in composites.items()}
+        bound = Composite(self.installed, 0, Grid(), now=now).station_bound_at(now)
+        if bound is not None:
+            found |= _shared(bound, found, courses)
+        edge = min((e for c in composites.values() if (e := c.next_edge(now)) is not None), default=None)
+        return found, None if edge is None else max(edge - now, 1)
+
+    # -- inside
+
+    async def _keep(self, evse_id: int, profile: ChargingProfile, replaces: Sequence[int]) -> None:
+        text = to_text(self._adapter, SetChargingProfileRequest(evse_id, profile))
+        row = ProfileRow(profile.id, evse_id, profile.transaction_id, text)
+        await self._store.put_profile(self._station, row, replaces)
+        self.installed = install(self.installed, InstalledProfile(evse_id, profile))
+
+    @staticmethod
+    def _cannot_tell(
+        request: GetCompositeScheduleRequest,
+        unit: ChargingRateUnit,
+        courses: Mapping[int, Course],
+        rules: ProfileRules,
+    ) -> StatusInfo | None:
+        """K08.FR.05, K08.FR.07: an unknown EVSE, a unit that is not offered."""
+        if request.evse_id not in (0, *courses):
+            return StatusInfo(ReasonCode.NOT_FOUND, f"there is no EVSE {request.evse_id}")
+        if unit not in rules.rate_units:
+            return StatusInfo(ReasonCode.UNSUPPORTED_RATE_UNIT, f"limits are told in {sorted(rules.rate_units)}")
+        return None
+
+
+def _shared(bound: int, found: Mapping[int, int | None], courses: Mapping[int, Course]) -> dict[int, int | None]:
+    """The station's bound divided among the EVSEs that charge; a discharge asks nothing of it."""
+    charging = {
+        evse_id: limit if limit is not None else (courses[evse_id].most or bound)
+        for evse_id, limit in found.items()
+        if limit is None or limit > 0
+    }
+    return dict(share(bound, charging))
+
+
+def _waits(profile: ChargingProfile) -> bool:
+    return profile.transaction_id is None and profile.charging_profile_purpose is ChargingProfilePurpose.TX_PROFILE
+
+
+def _with_transaction(profile: ChargingProfile, transaction_id: str | None) -> ChargingProfile:
+    return replace(profile, transaction_id=transaction_id)

@@ -1,0 +1,191 @@
+"""A runner with the real controller and simulated units on the simulated network, watched by the AIF checker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from bridge.charger.runner import UnitRunner
+from bridge.clock import Clock, run_virtual
+from bridge.echonet.controller import Controller
+from bridge.evse import ChargingState, Connector, HappeningKind, Mode, Wanted
+from bridge.sim.checker import AifChecker
+from bridge.sim.codec import Esv, decode
+from bridge.sim.control import SimUnit
+from bridge.sim.lan import Datagram, LanFaults, SimLan
+from bridge.sim.node import NodeConfig, SimNode
+from bridge.sim.unit import SimUnitConfig
+from tests.charger.fakes import EOJ, MODE, FakeTable
+
+UNIT_AT, OURS = "192.168.1.20", "192.168.1.2"
+
+
+@dataclass
+class Site:
+    """One unit, its runner, and what passed between them."""
+
+    clock: Clock
+    lan: SimLan
+    unit: SimUnit
+    node: SimNode
+    runner: UnitRunner
+    checker: AifChecker
+    happened: list[HappeningKind] = field(default_factory=list)
+    sets: list[tuple[int, str]] = field(default_factory=list)
+
+    def want(self, mode: Mode, **more: int) -> None:
+        self.runner.unit.want(Wanted(mode, **more))
+
+    async def seconds(self, count: float) -> None:
+        await self.clock.sleep(int(count * 1000))
+
+    def tap(self, datagram: Datagram) -> None:
+        if datagram.source != OURS:
+            return
+        frame = decode(datagram.data)
+        if frame.esv == Esv.SETC:
+            [prop] = frame.props
+            self.sets.append((datagram.at, f"{prop.epc:02X}={prop.edt.hex().upper()}"))
+
+    @property
+    def writes(self) -> list[str]:
+        return [write for _, write in self.sets]
+
+
+@asynccontextmanager
+async def site(
+    config: SimUnitConfig | None = None, faults: LanFaults | None = None, seed: int = 1, **node: int
+) -> AsyncIterator[Site]:
+    clock = Clock(seed)
+    lan = SimLan(clock, faults)
+    checker = AifChecker(OURS)
+    lan.tap(checker)
+    unit = SimUnit(clock, config or SimUnitConfig(plugged=True))
+    sim_node = SimNode(clock, b"site", [unit], NodeConfig(**node))  # type: ignore[arg-type]
+    sim_node.attach(lan.join(UNIT_AT))
+    controller = Controller(lan.join(OURS), clock, unique_id=bytes(13), classes=frozenset({0x027E}))
+    runner = UnitRunner(controller, clock, FakeTable(active=3_000), name="u1", eoj=EOJ, address=None)
+    controller.on_found(lambda found: runner.found(found.address))
+    made = Site(clock, lan, unit, sim_node, runner, checker)
+    lan.tap(made.tap)
+    runner.unit.listen(lambda observed, happenings: made.happened.extend(each.kind for each in happenings))
+    task = asyncio.create_task(runner.run())
+    await controller.start()
+    await sim_node.start()
+    try:
+        await made.seconds(3)
+        yield made
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await controller.close()
+
+
+@pytest.mark.covers("CEL-3.5", "CEL-3.7-3", "CEL-3.9", "AIF-3.2-2")
+def test_session_from_plug_to_unplug_keeps_to_the_aif() -> None:
+    async def main() -> None:
+        async with site(SimUnitConfig(plugged=False)) as s:
+            evse = s.runner.unit
+            assert evse.observed.connector is Connector.AVAILABLE
+            s.unit.plug()
+            await s.seconds(2)
+            assert evse.observed.connector is Connector.OCCUPIED
+            s.want(Mode.CHARGE, charge_bound=3_000_000)
+            await s.seconds(60)
+            assert evse.observed.confirmed
+            assert evse.observed.charging_state is ChargingState.CHARGING
+            assert evse.observed.power is not None
+            assert 2_800_000 <= evse.observed.power.value <= 3_000_000
+            s.want(Mode.STOP)
+            await s.seconds(20)
+            assert evse.observed.confirmed
+            s.unit.unplug()
+            await s.seconds(5)
+            assert evse.observed.connector is Connector.AVAILABLE
+            assert s.writes == ["DC=03", "EB=00000BB8", "DA=42", "DA=47"]
+            assert not s.checker.violations, s.checker.violations
+
+    run_virtual(main())
+
+
+def test_stop_overtakes_an_outstanding_poll_of_a_unit_that_is_slow() -> None:
+    async def main() -> None:
+        async with site() as s:
+            s.want(Mode.CHARGE)
+            await s.seconds(30)
+            s.node.config.answer_delay_ms = 15_000
+            await s.seconds(4)  # a poll is outstanding
+            asked = s.clock.monotonic()
+            s.want(Mode.STOP)
+            await s.seconds(2.1)
+            assert s.writes[-1] == "DA=47"
+            assert s.sets[-1][0] - asked <= 2_000
+
+    run_virtual(main())
+
+
+@pytest.mark.covers("AIF-1-2")
+def test_person_at_the_unit_is_noticed() -> None:
+    async def main() -> None:
+        async with site() as s:
+            s.want(Mode.CHARGE)
+            await s.seconds(30)
+            s.unit.panel(0x44)
+            await s.seconds(60)
+            assert s.happened == [HappeningKind.CONFIRMED, HappeningKind.LOCAL_STOP]
+            assert s.writes == ["DA=42"]
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_bad_network_delays_but_never_changes_the_outcome(seed: int) -> None:
+    async def main() -> None:
+        faults = LanFaults(latency_ms=30, jitter_ms=200, loss=0.05, duplicate=0.1, reorder=0.1)
+        async with site(SimUnitConfig(plugged=True), faults, seed) as s:
+            await s.seconds(600)
+            s.want(Mode.CHARGE, charge_bound=2_000_000)
+            await s.seconds(1800)
+            assert s.unit.core.mode == 0x42
+            assert s.unit.core.power_w == 2_000
+            assert s.runner.unit.observed.confirmed
+            s.want(Mode.STOP)
+            await s.seconds(900)
+            assert s.unit.core.mode == 0x47
+            assert s.runner.unit.observed.confirmed
+            assert not [each for each in s.checker.violations if each.clause != "AIF-2.4.1-1"], s.checker.violations
+
+    run_virtual(main())
+
+
+def test_unit_that_loses_its_power_comes_back_at_another_address() -> None:
+    async def main() -> None:
+        async with site() as s:
+            s.want(Mode.CHARGE)
+            await s.seconds(30)
+            s.node.mute()
+            await s.seconds(60)
+            assert not s.runner.unit.observed.reachable
+            s.unit.panel(0x44)  # what a cold start leaves it in
+            s.node.attach(s.lan.join("192.168.1.99"))
+            await s.node.start()
+            await s.seconds(60)
+            assert s.runner.unit.observed.reachable
+            assert s.unit.core.mode == 0x42
+            assert s.runner.unit.observed.confirmed
+
+    run_virtual(main())
+
+
+def test_unit_that_answers_fewer_properties_than_asked_is_read_all_the_same() -> None:
+    async def main() -> None:
+        async with site(answer_at_most=1) as s:
+            assert s.runner.unit.observed.reachable
+            assert s.runner.unit.view().facts[MODE].edt == b"\x47"
+
+    run_virtual(main())

@@ -1,0 +1,133 @@
+"""ECHONET Lite with stacks that we did not write: npm's echonet-lite as a device, pychonet as a controller."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+
+import pytest
+from pychonet import ECHONETAPIClient
+from pychonet.lib.udpserver import UDPServer
+
+from bridge.clock import Clock
+from bridge.echonet.frame import Frame, Property, Service, decode, decode_property_map, encode
+from bridge.echonet.udp import open_udp
+from bridge.sim.node import SimNode
+from bridge.sim.udp import start_units_udp
+from bridge.sim.unit import SimUnitConfig
+from tests.peers.programs import Program, address
+
+pytestmark = pytest.mark.peers
+
+UNIT, NODE, WE = 0x027E01, 0x0EF001, 0x05FF01
+
+
+class Ear:
+    """Our frames over our UDP, and nothing else of ours."""
+
+    def __init__(self, lan) -> None:
+        self._lan = lan
+        self._heard: asyncio.Queue[Frame] = asyncio.Queue()
+        self._tid = 0
+        lan.attach(lambda data, _: self._heard.put_nowait(decode(data)))
+
+    async def ask(self, service: Service, eoj: int, *properties: Property) -> Frame:
+        """Send a request to the device and take its answer, dropping what it announces meanwhile."""
+        self._tid += 1
+        self._lan.send(encode(Frame(self._tid, WE, eoj, service, properties)), address(2))
+        return await self.hear(lambda frame: frame.tid == self._tid and frame.service is not Service.INF)
+
+    async def get(self, epc: int, eoj: int = UNIT) -> bytes:
+        return (await self.ask(Service.GET, eoj, Property(epc, b""))).properties[0].edt
+
+    async def hear(self, match) -> Frame:
+        async with asyncio.timeout(20):
+            while not match(frame := await self._heard.get()):
+                pass
+        return frame
+
+
+@pytest.fixture
+async def ear() -> AsyncIterator[Ear]:
+    lan = await open_udp(address(1))
+    try:
+        yield Ear(lan)
+    finally:
+        await lan.close()
+
+
+async def test_the_device_tells_itself_and_its_maps(device: Program, ear: Ear):
+    assert await ear.get(0xD6, NODE) == bytes.fromhex("01027e01")
+    assert (await ear.get(0x83, NODE))[:4] == bytes.fromhex("fe000077")
+    readable = decode_property_map(await ear.get(0x9F))
+    assert {0x80, 0xC7, 0xDA, 0xEB, 0x9D, 0x9E, 0x9F} <= readable
+    answer = await ear.ask(Service.GET, UNIT, *(Property(epc, b"") for epc in sorted(readable)))
+    assert answer.service is Service.GET_RES
+    assert {prop.epc for prop in answer.properties} == readable
+
+
+async def test_the_device_obeys_refuses_and_announces(device: Program, ear: Ear):
+    charge = Property(0xDA, b"\x42")
+    refused = await ear.ask(Service.SETC, UNIT, charge)
+    assert (refused.service, refused.properties) == (Service.SETC_SNA, (charge,))
+    await device.command("plug 80")
+    told = await ear.hear(lambda frame: frame.service is Service.INF and frame.properties[0].epc == 0xC7)
+    assert told.properties[0].edt == b"\x43"
+    power = Property(0xEB, (3000).to_bytes(4, "big"))
+    method = Property(0xDC, b"\x03")
+    for setting in (method, power, charge):
+        assert (await ear.ask(Service.SETC, UNIT, setting)).service is Service.SET_RES
+    assert int.from_bytes(await ear.get(0xD3), "big", signed=True) == 3000
+    assert (await ear.get(0xE4)) == bytes([80])
+    missing = await ear.ask(Service.GET, UNIT, Property(0xDA, b""), Property(0xF0, b""))
+    assert missing.service is Service.GET_SNA
+    assert [len(prop.edt) for prop in missing.properties] == [1, 0]
+    await device.command("unplug")
+    assert await ear.get(0xDA) == b"\x47"
+
+
+@pytest.fixture
+async def pychonet_at_3() -> AsyncIterator[ECHONETAPIClient]:
+    """Another controller, at `address(3)`."""
+    server = UDPServer(local_ip=address(3))
+    server.run(address(3), 3610, loop=asyncio.get_running_loop())
+    client = ECHONETAPIClient(server)
+    client._logger = lambda _: None
+    # It takes announcements of nodes that it has not asked yet for bugs of its own.
+    client._state = defaultdict(lambda: None, client._state)
+    try:
+        yield client
+    finally:
+        server.close()
+
+
+async def reaches(client: ECHONETAPIClient, host: str) -> None:
+    """Discover a node at a known address."""
+    await client.discover(host)
+    async with asyncio.timeout(20):
+        while not (client._state[host] or {}).get("discovered"):
+            await asyncio.sleep(0.05)
+
+
+async def test_pychonet_reads_and_writes_the_device(device: Program, pychonet_at_3: ECHONETAPIClient):
+    await reaches(pychonet_at_3, address(2))
+    await pychonet_at_3.getAllPropertyMaps(address(2), 0x02, 0x7E, 0x01)
+    await device.command("plug")
+    standby = [{"EPC": 0xDA, "PDC": 1, "EDT": 0x44}]
+    assert await pychonet_at_3.echonetMessage(address(2), 0x02, 0x7E, 0x01, 0x61, standby)
+    await device.event("changed", epc="da", edt="44")
+
+
+async def test_pychonet_reads_and_writes_our_simulated_unit(pychonet_at_3: ECHONETAPIClient):
+    clock = Clock(seed=1)
+    node = SimNode(clock, address(4), [SimUnitConfig(plugged=True)])
+    ports = await start_units_udp({address(4): node}, clock)
+    try:
+        await reaches(pychonet_at_3, address(4))
+        await pychonet_at_3.getAllPropertyMaps(address(4), 0x02, 0x7E, 0x01)
+        known = pychonet_at_3._state[address(4)]["instances"][0x02][0x7E][0x01]
+        assert {0xC7, 0xDA} <= set(known[0x9F])
+        charge = [{"EPC": 0xDA, "PDC": 1, "EDT": 0x42}]
+        assert await pychonet_at_3.echonetMessage(address(4), 0x02, 0x7E, 0x01, 0x61, charge)
+    finally:
+        for port in ports.values():
+            await port.close()
