@@ -71,6 +71,7 @@ class Course:
     verification: Verification | None = None
     standing_since: int | None = None  # all steps stood; now the unit has to follow
     settled: Settled | None = None
+    reached: bool = False  # ... at least once
     failures: int = 0
     starts: int = 0  # failed ones
     not_before: int = 0
@@ -81,16 +82,13 @@ class Course:
     enforce: bool = False  # ... and may not
     refused_at: int | None = None  # a stop was refused; judged after a look at everything
     looked: bool = False
-    asks: int = 0
-    ask_at: int = 0
-    ask_then: tuple[int, ...] = ()
     told: set[str] = field(default_factory=set)
 
     def rearm(self) -> None:
         """Look at everything as if for the first time."""
         self.settled = self.standing_since = self.refused_at = None
-        self.begun = self.gave_up = self.yielded = self.enforce = self.other = self.force = False
-        self.failures = self.starts = self.not_before = self.asks = self.ask_at = 0
+        self.begun = self.reached = self.gave_up = self.yielded = self.enforce = self.other = self.force = False
+        self.failures = self.starts = self.not_before = 0
 
     def failed(self, now: int) -> None:
         """This try is over; the next one comes after a growing pause."""

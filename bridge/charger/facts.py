@@ -12,7 +12,7 @@ from typing import Final
 
 from bridge.mapping.decision import Fact
 
-NEVER: Final = -1
+NEVER: Final = -(10**15)
 
 #: So many requests in a row without an answer and the unit counts as lost.
 MISSES_UNTIL_LOST: Final = 2
@@ -29,6 +29,7 @@ class Facts:
         self.refused: frozenset[int] = frozenset()
         self.last_heard = NEVER
         self.misses = 0
+        self._answered_at: dict[int, int] = {}
         self._refused_at: dict[int, int] = {}
 
     def answered(self, values: Mapping[int, bytes], refused: Iterable[int], now: int) -> None:
@@ -57,10 +58,16 @@ class Facts:
         return self.misses >= MISSES_UNTIL_LOST
 
     def looked_at(self, epc: int) -> int:
-        """When the unit last said anything about a property, be it a refusal; NEVER if it never did."""
-        fact = self.by_epc.get(epc)
-        refused = self._refused_at.get(epc, NEVER)
-        return refused if fact is None else max(fact.at, refused)
+        """When the unit last answered a question about a property, be it by a refusal; NEVER if it never did.
+
+        A notification does not count, and what it changed has not been asked since: before energy flows the state is
+        read (CEL-3.5, CEL-3.6).
+        """
+        return max(self._answered_at.get(epc, NEVER), self._refused_at.get(epc, NEVER))
+
+    def refusals_are_old(self) -> None:
+        """The vehicle has changed: what was refused without it is worth asking again."""
+        self._refused_at.clear()
 
     def silence(self, now: int) -> int:
         """Milliseconds since anything was heard; 0 if nothing ever was."""
@@ -72,6 +79,11 @@ class Facts:
         if not known:
             return
         fresh = {epc: Fact(edt, now, notified) for epc, edt in known.items()}
+        for epc, edt in known.items():
+            if not notified:
+                self._answered_at[epc] = now
+            elif epc not in self.by_epc or self.by_epc[epc].edt != edt:
+                self._answered_at.pop(epc, None)
         self.by_epc = MappingProxyType({**self.by_epc, **fresh})
         if not self.refused.isdisjoint(known):
             self.refused -= known.keys()

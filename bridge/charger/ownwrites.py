@@ -13,12 +13,14 @@ class OwnWrites:
 
     def __init__(self) -> None:
         self.at: dict[int, int] = {}
+        self.last: int | None = None
         self._values: dict[int, bytes] = {}
         self._open: set[int] = set()
 
     def write(self, epc: int, edt: bytes, now: int) -> None:
         """A write goes out."""
         self.at = {**self.at, epc: now}
+        self.last = now
         self._values[epc] = edt
         self._open.add(epc)
 

@@ -13,13 +13,16 @@ from dataclasses import replace
 from typing import Final
 
 from bridge.charger.actions import IDLE, Action, Idle, Read, ReadBack, WaitUntil, Write
-from bridge.charger.course import ENERGY, QUIET, Course, Settled, Verification, growing, priority_of
+from bridge.charger.asking import Asker
+from bridge.charger.course import ENERGY, QUIET, Course, Settled, Verification, priority_of
 from bridge.echonet.session import Priority
 from bridge.evse import Happening, HappeningKind, Mode, Wanted
 from bridge.mapping.decision import Ask, Recipe, Refusal, Step, Table, View
 
 #: A fact that is older (ms) than this when something new is wanted is read again before it saves a write.
 TRUSTED_FOR: Final = 10_000
+#: ... and older than this before a refusal that was read for once is read for again.
+REFUSED_FOR: Final = 45_000
 #: When a written value is looked at (ms after the look before): units may take a moment to show it.
 LOOKS: Final = (0, 1_000, 2_000)
 #: If power outlasts a verified stop or pause so long (ms), the other of its two modes is tried.
@@ -38,6 +41,8 @@ class Reconciler:
         self.goal = 0
         self.trouble: str | None = None
         self.settlements = 0  # how often something wanted was reached
+        self.asker = Asker()
+        self.asking = False  # the table's last answer was a question
         self._table = table
         self._looked_at = looked_at
         self._wanted: Wanted | None = None
@@ -49,6 +54,7 @@ class Reconciler:
         self._trusted_since = 0
         self._yielded: dict[int, bytes] = {}
         self._pretended: set[Step] = set()
+        self._refused_by: set[str] = set()
         self._granted: tuple[Mode, int | None] = (Mode.STOP, 0)  # what was reached last
         self._happenings: list[Happening] = []
 
@@ -58,6 +64,11 @@ class Reconciler:
     def confirmed(self) -> bool:
         """What is wanted has been reached and read back."""
         return self._main.settled is not None and not self._falling_back and not self._main.yielded
+
+    @property
+    def reached(self) -> bool:
+        """What is wanted was reached at least once, whatever has happened since."""
+        return self._main.reached
 
     @property
     def yielded(self) -> bool:
@@ -107,6 +118,9 @@ class Reconciler:
         self._trusted_since = max(self._trusted_since, now - TRUSTED_FOR)
         self._yielded.clear()
         self._pretended.clear()
+        self._refused_by.clear()
+        self.asking = False
+        self.asker.answered()
 
     def rearm(self, now: int) -> None:
         """The unit came back or a vehicle was plugged in: nothing read before counts (CEL 3.7)."""
@@ -117,12 +131,9 @@ class Reconciler:
         self._yielded.clear()
 
     def locally_started(self) -> None:
-        """Somebody else put the unit into a mode of energy. Against a stop that was reached he wins until the
-        station says more; a pause (a limit of zero in force) and another direction are enforced."""
-        if self._wanted is not None and self._wanted.mode is Mode.STOP and self._main.settled is not None:
-            self._main.yielded = True
-        else:
-            self._main.enforce = True
+        """Somebody else put the unit into a mode of energy that is not the wanted one: that is enforced. Where he may
+        win, the station wants hands off."""
+        self._main.enforce = True
 
     def locally_set(self, epc: int, edt: bytes) -> None:
         """Somebody else set a lower limit: it is left until something is wanted anew."""
@@ -138,9 +149,9 @@ class Reconciler:
         """A SetC was answered: taken, or refused (SetC_SNA)."""
         if goal != self.goal:
             return
-        course = self._acting
-        if course.ask_then:
+        if self.asker.asked(step):
             return  # a question has no value to read back
+        course = self._acting
         course.begun = True
         if accepted:
             course.verification = Verification(step, due=now)
@@ -178,6 +189,7 @@ class Reconciler:
         """In a dry run the write was only announced."""
         if goal == self.goal:
             self._pretended.add(step)
+            self.asker.pretended(step)
 
     # The loop
 
@@ -190,13 +202,15 @@ class Reconciler:
             return IDLE
         if self._acting.verification is not None:
             return self._look(self._acting.verification, view.now)
-        match self._table.recipe(view):
-            case Refusal(reason=reason):
-                self._tell_cannot(self._main, reason)
-                self._main.settled = None
-                return self._pause(view)
+        proposal = self._table.recipe(view)
+        self.asking = isinstance(proposal, Ask)
+        match proposal:
+            case Refusal() as refusal:
+                return self._refuse(refusal, view)
             case Ask() as ask:
-                return self._ask(ask, view)
+                self._acting = self._main
+                self.trouble = "the unit does not say yet whether it can"
+                return self.asker.next(ask, view.now)
             case recipe:
                 return self._follow(recipe, view)
 
@@ -216,6 +230,19 @@ class Reconciler:
             self._fallback = Course()
         return self._pursue(self._main, recipe, view)
 
+    def _refuse(self, refusal: Refusal, view: View) -> Action:
+        """Impossible now. What could lift the refusal is read first; then it is told, and energy that runs paused."""
+        patience = REFUSED_FOR if refusal.rule in self._refused_by else TRUSTED_FOR
+        stale = tuple(epc for epc in refusal.read if view.now - self._looked_at(epc) > patience)
+        stale = tuple(epc for epc in stale if epc in view.gettable)
+        if stale:
+            self._refused_by.add(refusal.rule)
+            self._acting = self._main
+            return Read(stale, Priority.COMMAND)
+        self._tell_cannot(self._main, refusal.reason)
+        self._main.settled = None
+        return self._pause(view)
+
     def _pause(self, view: View) -> Action:
         """Energy that runs is paused, by the table's own recipe for it."""
         self._falling_back = True
@@ -225,22 +252,6 @@ class Reconciler:
             return IDLE
         return self._pursue(self._fallback, recipe, quiet)
 
-    def _ask(self, ask: Ask, view: View) -> Action:
-        """Make the unit look again, then read what it says; the pauses grow."""
-        course = self._acting = self._main
-        if course.ask_then:
-            then, course.ask_then = course.ask_then, ()
-            return Read(then)
-        if ask.step in self._pretended:
-            return IDLE
-        if view.now < course.ask_at:
-            return WaitUntil(course.ask_at)
-        course.asks += 1
-        course.ask_at = view.now + growing(course.asks, ask.pause)
-        course.ask_then = ask.then
-        self.trouble = f"the unit does not say yet whether it can: {ask.step.text}"
-        return Write(ask.step, Priority.COMMAND)
-
     def _look(self, verification: Verification, now: int) -> Action:
         if now < verification.due:
             return WaitUntil(verification.due)
@@ -249,16 +260,15 @@ class Reconciler:
     def _pursue(self, course: Course, recipe: Recipe, view: View) -> Action:
         """One step further on a course."""
         self._acting = course
-        course.recipe, course.ask_then = recipe, ()
+        course.recipe = recipe
         if course.settled is not None and not self._unsettle(course, recipe, view):
             return IDLE
         if course.yielded and not self._back_in_mode(recipe, view):
             return IDLE
         course.yielded = False
-        confirmed = self._table.confirmed(self._as(view, recipe))
         if recipe.mode in QUIET:
-            return self._quiet(course, recipe, view, confirmed)
-        return self._energy(course, recipe, view, confirmed)
+            return self._quiet(course, recipe, view, self._table.confirmed(self._as(view, recipe)))
+        return self._energy(course, recipe, view)
 
     def _unsettle(self, course: Course, recipe: Recipe, view: View) -> bool:
         """Whether what was reached does not stand any more and something is to be done about it."""
@@ -290,7 +300,7 @@ class Reconciler:
         if course.refused_at is not None:
             return self._after_refused_stop(course, recipe, view)
         todo = [step for step in steps if self._differs(step, view) or not self._trusts(step.epc, view)]
-        todo = [step for step in todo if step not in self._pretended]
+        todo = [step for step in todo if step not in self._pretended and not self._rests(step, recipe, view)]
         if course.force and not todo:
             todo = list(steps[-1:])
         if todo:
@@ -319,7 +329,7 @@ class Reconciler:
         self._fail(course, recipe, text, view.now)
         return WaitUntil(course.not_before)
 
-    def _energy(self, course: Course, recipe: Recipe, view: View, confirmed: bool) -> Action:
+    def _energy(self, course: Course, recipe: Recipe, view: View) -> Action:
         """Charge, discharge or automatic: only after fresh facts, and each setting before the mode."""
         steps = [step for step in course.steps(recipe) if step not in self._pretended]
         todo = [step for step in steps if self._differs(step, view)]
@@ -329,7 +339,7 @@ class Reconciler:
             unsure = tuple(step.epc for step in steps if not self._trusts(step.epc, view))
             if unsure:
                 return Read(unsure)
-            if confirmed:
+            if self._table.confirmed(self._as(view, recipe)):
                 return self._settle(course, recipe, view)
             return self._stand(course, recipe, view)
         if course.gave_up:
@@ -389,6 +399,7 @@ class Reconciler:
         course.failures = course.starts = course.not_before = 0
         course.refused_at = course.standing_since = None
         course.begun = course.force = course.gave_up = course.enforce = course.looked = False
+        course.reached = True
         if course is self._main:
             self.trouble = None
             self._tell_once(course, Happening(HappeningKind.CONFIRMED, recipe.mode.value, recipe.target))
@@ -434,6 +445,13 @@ class Reconciler:
         if fact is None:
             return True
         return fact.edt not in (step.edt, self._yielded.get(step.epc, step.edt))
+
+    def _rests(self, step: Step, recipe: Recipe, view: View) -> bool:
+        """Whether the unit is in the other mode that means the same, which is the maker's choice."""
+        fact = view.facts.get(step.epc)
+        if fact is None or self._acting.other or not self._trusts(step.epc, view):
+            return False
+        return any(fact.edt == other.edt and step.epc == other.epc for other in recipe.otherwise)
 
     def _trusts(self, epc: int, view: View) -> bool:
         """Whether a property was looked at since it may have changed."""

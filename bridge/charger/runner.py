@@ -31,6 +31,8 @@ _log = structlog.get_logger(__name__)
 FIRST_SEARCH: Final = 5_000
 #: So long (ms) a node may still be answering our search when it is found, and ignore what else is asked (AIF 2.4.1).
 SETTLING: Final = 500
+#: Just after a write the plan is this many times as fast, lest slow polls tell of a vehicle that does not take power.
+WATCHED: Final = 3
 #: Read together in the first request (AIF 3.1.3).
 INTRODUCTION: Final = (STANDARD_VERSION, ANNOUNCED_MAP, SETTABLE_MAP, GETTABLE_MAP)
 
@@ -185,6 +187,8 @@ class UnitRunner:
         polled = self._polled.get(group.name)
         if polled is None:
             return view.now
+        if self.unit.following:
+            return polled + group.active // WATCHED
         if self.unit.active:
             return polled + group.active
         if view.announced.issuperset(group.epcs):
@@ -247,7 +251,7 @@ class UnitRunner:
             self._refresh_soon()
 
     def _next_action(self) -> Action:
-        ready = self.unit.started or (self.unit.wants_stop and self.unit.maps.release)
+        ready = self.unit.started or (self.unit.met and self.unit.wants_stop)
         if not ready:
             return Idle()
         action = self.unit.next_action()

@@ -11,14 +11,15 @@ from enum import StrEnum
 
 import structlog
 
-from bridge.charger.actions import IDLE, Action
+from bridge.charger.actions import IDLE, Action, Idle, WaitUntil
 from bridge.charger.contest import Contest
-from bridge.charger.course import QUIET, growing
+from bridge.charger.course import growing
 from bridge.charger.facts import Facts
 from bridge.charger.holding import Held
 from bridge.charger.ownwrites import OwnWrites
 from bridge.charger.reconcile import Reconciler
-from bridge.charger.registers import GrowingRegister
+from bridge.charger.refusals import Refusals
+from bridge.charger.registers import Meter
 from bridge.echonet.wellknown import IDENTIFICATION
 from bridge.evse import (
     Abilities,
@@ -34,7 +35,16 @@ from bridge.evse import (
     Source,
     Wanted,
 )
-from bridge.mapping.decision import Answer, Decision, LocalChange, Measures, PollGroup, Step, Table, View
+from bridge.mapping.decision import (
+    Answer,
+    Ask,
+    Decision,
+    LocalChange,
+    PollGroup,
+    Step,
+    Table,
+    View,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -42,6 +52,9 @@ _log = structlog.get_logger(__name__)
 _TICK = 1_000
 _SLOW_TICK = 30_000
 _LONG_LOST = 120_000
+
+#: So long (ms) after a write the unit is watched closely: contactors, handshake and ramp take their time.
+FOLLOWS_WITHIN = 30_000
 
 #: Called with each write as it goes out, or (`dry`) as it would have.
 WriteListener = Callable[[Step, bool], None]
@@ -86,6 +99,7 @@ class ChargerUnit:
         self.maps = Maps()
         self.facts = Facts()
         self.started = False  # everything has been read since the unit was found
+        self.met = False  # ... at least once
         self._table = table
         self._monotonic = monotonic
         self._log = _log.bind(unit=name)
@@ -102,9 +116,11 @@ class ChargerUnit:
         self._plug: Held[Plug] = Held(Plug.UNDETERMINED)
         self._connector: Held[Connector | None] = Held(None)
         self._charging_state: Held[ChargingState | None] = Held(None)
-        self._energy_in, self._energy_out = GrowingRegister(), GrowingRegister()
+        self._meter = Meter()
         self._before: View | None = None
         self._flowing: bool | None = None
+        self._ask: Ask | None = None
+        self._refusals = Refusals(table)
         self._observed = Observed()
         self._refreshing = False
         self._listeners: list[Listener] = []
@@ -122,12 +138,18 @@ class ChargerUnit:
         """What the unit can do, as far as it has been read."""
         return self._table.abilities(self.view())
 
+    @property
+    def wanted(self) -> Wanted:
+        """What is wanted now; nothing (hands off) until the first wish."""
+        return self._wanted or Wanted(mode=Mode.HANDS_OFF)
+
     def want(self, wanted: Wanted) -> None:
-        """Replace what is wanted. The same again changes nothing, except that a stop or a pause ends the patience
-        with somebody else who has started the unit. Until the first wish nothing is written."""
-        if wanted == self._wanted and not (wanted.mode in QUIET and self._reconciler.yielded):
+        """Replace what is wanted; the same again changes nothing. Until the first wish, and with hands off, nothing is
+        ordered of the unit; it may be asked whether a vehicle is there."""
+        if wanted == self._wanted:
             return
         self._wanted = wanted
+        self._observed = replace(self._observed, confirmed=False, trouble=None)  # nobody may take it for the new wish's
         self._reconciler.want(wanted, self._monotonic())
         if self.driver is not None:
             self.driver()
@@ -142,8 +164,7 @@ class ChargerUnit:
             return "this unit is only observed: its configuration says control: observe"
         if not self.started:
             return "the unit does not answer"
-        refusal = self._table.refusal(self.view(), mode)
-        return None if refusal is None else refusal.reason
+        return self._refusals.known(self.view(), mode)
 
     def listen(self, listener: Listener) -> None:
         """Be called after every change of `observed`, with what happened."""
@@ -163,7 +184,12 @@ class ChargerUnit:
     @property
     def active(self) -> bool:
         """Whether it pays to poll often: something is on its way, or energy flows."""
-        return self._reconciler.busy or bool(self._flowing)
+        return self._reconciler.busy or bool(self._flowing) or self.following
+
+    @property
+    def following(self) -> bool:
+        """Whether the unit has just been ordered something, so that its power is about to change."""
+        return self._own.last is not None and self._monotonic() < self._own.last + FOLLOWS_WITHIN
 
     @property
     def wants_stop(self) -> bool:
@@ -181,7 +207,12 @@ class ChargerUnit:
         """What the loop does next; nothing where the unit is only observed."""
         if self.control is Control.OBSERVE:
             return IDLE
-        return self._reconciler.next(self.view())
+        view = self.view()
+        action = self._reconciler.next(view)
+        if self._ask is None or not self.started or not isinstance(action, (Idle, WaitUntil)):
+            return action
+        asking = self._reconciler.asker.next(self._ask, view.now)
+        return _sooner(action, asking)
 
     def polls(self) -> tuple[PollGroup, ...]:
         """The table's polling plan."""
@@ -210,8 +241,8 @@ class ChargerUnit:
             announced=self.maps.announced,
             reachable=self.started,
             lost_for=0 if self.started else self._lost_for(now),
-            wanted=self._wanted or Wanted(),
-            confirmed=self._reconciler.confirmed,
+            wanted=self.wanted,
+            confirmed=self._reconciler.reached,  # ... once: a vehicle that ends afterwards is no failed start
             contested=self._contest.contested(now),
             foreign=self._foreign,
             discharge_allowed=self._discharge_allowed,
@@ -228,7 +259,7 @@ class ChargerUnit:
 
     def returned(self) -> None:
         """Everything has been read anew: the unit is there, and what is wanted is compared with what is."""
-        self.started = True
+        self.started = self.met = True
         self._before = None  # what changed while nobody could look is nobody's doing
         self._reconciler.rearm(self._monotonic())
         self.refresh()
@@ -259,13 +290,14 @@ class ChargerUnit:
         self.refresh()
 
     def writing(self, step: Step) -> None:
-        """A write goes out now."""
+        """A write goes out now. It is logged when it is answered: until then every microsecond counts."""
         self._own.write(step.epc, step.edt, self._monotonic())
         self._tell_write(step, dry=False)
 
     def pretend(self, goal: int, step: Step) -> None:
         """A write would go out now, but this is a dry run."""
         self._reconciler.pretended(goal, step)
+        self._log.info("would write", write=step.text)
         self._tell_write(step, dry=True)
 
     def wrote(self, goal: int, step: Step, accepted: bool) -> None:
@@ -311,6 +343,11 @@ class ChargerUnit:
         decision = self._table.decide(view)
         self._seen |= decision.seen
         self._flowing = decision.flowing if self.started else None
+        self._ask = decision.ask
+        if decision.ask is None and not self._reconciler.asking:
+            self._reconciler.asker.answered()
+        if self.started:
+            self._refusals.watch(view)
         observed = self._observe(decision, view)
         if observed == self._observed and not happenings:
             return None
@@ -319,7 +356,7 @@ class ChargerUnit:
 
     def _observe(self, decision: Decision, view: View) -> Observed:
         self._hold(decision, view)
-        measures = self._measured(decision.measures, view)
+        measures = self._meter.show(decision.measures, reachable=self.started)
         return Observed(
             reachable=self.started,
             connector=self._connector.value,
@@ -345,32 +382,16 @@ class ChargerUnit:
         before = self._plug.value
         plugged = self._plug.decide(decision.plug, _plug(decision.plug), view.now, patient=patient)
         if plugged and self._plug.value is Plug.YES and before is not Plug.YES and self._before is not None:
+            self.facts.refusals_are_old()
             self._reconciler.rearm(view.now)
-        self._connector.decide(decision.connector, _connector(decision.connector), view.now, patient=patient)
+        told = _connector(decision.connector)
+        if told is None and self.started and self._connector.value is None:
+            told = decision.connector.at_boot
+        self._connector.decide(decision.connector, told, view.now, patient=patient)
         self._charging_state.decide(
             decision.charging_state, _charging_state(decision.charging_state), view.now, patient=patient
         )
         self._before = view if self.started else None
-
-    def _measured(self, measures: Measures, view: View) -> Measures:
-        """Registers only grow, and what a lost unit told is only the last known."""
-        grown = replace(
-            measures,
-            energy_in=self._energy_in.read(measures.energy_in),
-            energy_out=self._energy_out.read(measures.energy_out),
-        )
-        if view.reachable:
-            return grown
-        return replace(
-            grown,
-            power=_last_known(grown.power),
-            current=_last_known(grown.current),
-            voltage=_last_known(grown.voltage),
-            energy_in=_last_known(grown.energy_in),
-            energy_out=_last_known(grown.energy_out),
-            soc=_last_known(grown.soc),
-            offered=_last_known(grown.offered),
-        )
 
     def _offered(self, now: int) -> Reading | None:
         """Where the unit does not tell what it grants: what it was set to, which is an assumption."""
@@ -427,14 +448,12 @@ class ChargerUnit:
         known, told = self.facts.by_epc.get(IDENTIFICATION), values.get(IDENTIFICATION)
         if known is not None and told and told != known.edt:
             self._log.warning("another unit answers at this place")
-            self._energy_in.exchanged()
-            self._energy_out.exchanged()
+            self._meter.exchanged()
 
     def _lost_for(self, now: int) -> int:
         return max(1, self.facts.silence(now) or now - self._born)
 
     def _tell_write(self, step: Step, *, dry: bool) -> None:
-        self._log.info("would write" if dry else "writing", write=step.text)
         for listener in tuple(self._write_listeners):
             listener(step, dry)
 
@@ -451,5 +470,8 @@ def _charging_state(answer: Answer) -> ChargingState | None:
     return answer.value if isinstance(answer.value, ChargingState) else None
 
 
-def _last_known(reading: Reading | None) -> Reading | None:
-    return None if reading is None else replace(reading, source=Source.LAST_KNOWN)
+def _sooner(first: Action, second: Action) -> Action:
+    """Of two that may both be waits, what comes first."""
+    if isinstance(first, WaitUntil) and isinstance(second, WaitUntil):
+        return WaitUntil(min(first.at, second.at))
+    return first if isinstance(second, Idle) else second

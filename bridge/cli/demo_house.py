@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +28,37 @@ from bridge.store.port import Store
 
 STATION = "DEMO-STATION"
 CLASS = 0x027E
-#: Loopback addresses of their own, so that a demo disturbs nothing that listens elsewhere.
-UNIT_ADDRESS = "127.61.0.2"
 GATEWAY_ADDRESS = "127.61.0.1"
+UNIT_ADDRESS = "127.61.0.2"
 _SEED = b"demo-house-01"
 
 
-def site(csms_url: str, state_dir: Path, gateway: str = GATEWAY_ADDRESS, unit: str = UNIT_ADDRESS) -> SiteConfig:
+@dataclass(frozen=True, slots=True)
+class Net:
+    """The demo's network: loopback addresses and a multicast group of its own, so that it disturbs no other node of
+    this machine (another demo, say) and is not disturbed."""
+
+    gateway: str = GATEWAY_ADDRESS
+    unit: str = UNIT_ADDRESS
+    group: str | None = None
+
+    @classmethod
+    def own(cls) -> Net:
+        """One for this process."""
+        high, low = divmod(os.getpid() % 0xFFFF, 256)
+        return cls(
+            f"127.61.{low}.{1 + high // 2 * 2 % 250}", f"127.61.{low}.{2 + high // 2 * 2 % 250}", f"239.61.{high}.{low}"
+        )
+
+
+def site(csms_url: str, state_dir: Path, net: Net) -> SiteConfig:
     """The site configuration of the demo."""
     return SiteConfig.model_validate(
         {
             "config": 1,
             "state_dir": str(state_dir),
-            "networks": {"home": {"bind": gateway}},
-            "units": {"garage": {"address": unit}},
+            "networks": {"home": {"bind": net.gateway, "group": net.group}},
+            "units": {"garage": {"address": net.unit}},
             "echonet": {"gap": 0},
             "stations": [
                 {
@@ -58,19 +77,20 @@ def site(csms_url: str, state_dir: Path, gateway: str = GATEWAY_ADDRESS, unit: s
 
 @asynccontextmanager
 async def over_sockets(folder: Path, show: Callable[[Row], None]) -> AsyncIterator[Scene]:
-    """The house on loopback: UDP 3610 on 127.61.0.x, a WebSocket on 127.0.0.1, a store in `folder`."""
+    """The house on loopback: UDP 3610 on 127.61.x.y, a WebSocket on 127.0.0.1, a store in `folder`."""
     from bridge.echonet.udp import open_udp
-    from bridge.sim.udp import open_udp_port
+    from bridge.sim.udp import GROUP, open_udp_port
     from bridge.store.sqlite import open_store
 
     clock = Clock()
-    port = await open_udp_port(UNIT_ADDRESS, clock)
-    lan = await open_udp(GATEWAY_ADDRESS)
+    net = Net.own()
+    port = await open_udp_port(net.unit, clock, group=net.group or GROUP)
+    lan = await open_udp(net.gateway, group=net.group)
     csms = DemoCsms(clock)
     url = f"ws://127.0.0.1:{await csms.serve()}/"
     store = await open_store(folder / "demo.sqlite3")
     try:
-        async with _house(clock, port, lan, csms, store, site(url, folder), dialer_for, show) as scene:
+        async with _house(clock, port, lan, csms, store, site(url, folder, net), dialer_for, show) as scene:
             yield scene
     finally:
         await csms.close()
@@ -91,7 +111,7 @@ async def in_memory(show: Callable[[Row], None]) -> AsyncIterator[Scene]:
     csms = DemoCsms(clock)
     store = await open_store(Path(":memory:"), inline=True)
     dialer = MemoryDialer(acceptor(csms, STATION, LinkDown))
-    config = site("ws://in.memory/", Path("."))
+    config = site("ws://in.memory/", Path("."), Net())
     port, lan = network.join(UNIT_ADDRESS), network.join(GATEWAY_ADDRESS)
     async with _house(clock, port, lan, csms, store, config, lambda _: dialer, show, tap=network) as scene:
         yield scene

@@ -83,7 +83,12 @@ class DeviceClass:
 
     @cached_property
     def _views(self) -> Mapping[str, ReleaseView]:
-        return {letter: self._build(letter) for letter in RELEASES}
+        return {letter: self._build(letter) for letter in RELEASES if letter in self.releases}
+
+    @cached_property
+    def releases(self) -> frozenset[str]:
+        """The letters in which the class exists: those with a property of its own."""
+        return frozenset(letter for prop in self.properties for letter in prop.releases)
 
     @cached_property
     def _unknown(self) -> ReleaseView:
@@ -91,7 +96,7 @@ class DeviceClass:
         return ReleaseView("", self.parent.latest.by_epc.values() if self.parent else ())
 
     def at(self, release: str) -> ReleaseView:
-        """The definitions of one release letter; for an unknown one only those of the super class."""
+        """The definitions of one release letter; only the super class' where the class does not exist in it."""
         return self._views.get(release, self._unknown)
 
     @property

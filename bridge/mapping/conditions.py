@@ -302,7 +302,7 @@ def all_of(tests: list[Test]) -> Test:
     fixed = tuple(tests)
 
     def test(context: Context) -> bool:
-        for part in fixed:  # a loop is faster here than all() with a generator
+        for part in fixed:  # noqa: SIM110 - a loop is faster here than all() with a generator
             if not part(context):
                 return False
         return True
@@ -315,7 +315,7 @@ def any_of(tests: list[Test]) -> Test:
     fixed = tuple(tests)
 
     def test(context: Context) -> bool:
-        for part in fixed:
+        for part in fixed:  # noqa: SIM110 - as above
             if part(context):
                 return True
         return False

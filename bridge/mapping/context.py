@@ -16,7 +16,7 @@ from bridge.evse import Plug, Reading, Source
 from bridge.mapping.decision import Fact, View
 
 if TYPE_CHECKING:
-    from bridge.mapping.compile import CompiledTable
+    from bridge.mapping.table import CompiledTable
 
 #: What a property or a term is called that tells nothing: never read, refused, undecodable or too old.
 ABSENT: Final = "absent"

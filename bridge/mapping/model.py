@@ -250,7 +250,10 @@ class PlugRow(RowModel):
 
 
 class ConnectorRow(RowModel):
-    """A row about the connector's status. `atBoot` is what to take where there is nothing to keep; `ask` makes the unit tell."""
+    """A row about the connector's status.
+
+    `atBoot` is what to take where there is nothing to keep; `ask` makes the unit tell more.
+    """
 
     connector: _enum(Connector) | Literal["keep"]  # type: ignore[valid-type]
     at_boot: _enum(Connector) | None = Field(None, alias="atBoot")  # type: ignore[valid-type]
@@ -305,12 +308,14 @@ class WayModel(Strict):
     """One way to carry out a setpoint; the first whose condition holds is taken.
 
     `onOff`: nothing governs the power, so only a limit at or above the unit's maximum lets it run.
+    `pauseFirst`: as long as its condition holds, energy is paused instead of going on.
     """
 
     id: RowId
     when: When = Field(default_factory=dict)
     on_off: bool = Field(False, alias="onOff")
-    ensure: list[dict[str, Any]] = Field(min_length=1)
+    pause_first: str | None = Field(None, alias="pauseFirst")
+    ensure: list[dict[str, Any]] = Field(default_factory=list)
 
 
 class ConfirmModel(Strict):
@@ -448,4 +453,5 @@ class TableModel(Strict):
     variables: list[VariableModel] = Field(default_factory=list)
     notify_event: NotifyEventModel = Field(alias="NotifyEvent")
     polling: dict[Name, PollModel]
+    example_unit: dict[str, Any] = Field(default_factory=dict, alias="exampleUnit")
     examples: list[ExampleModel] = Field(default_factory=list)

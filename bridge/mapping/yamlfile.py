@@ -117,8 +117,9 @@ class Problems:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """` - did you mean "x"?`, or nothing where no name is near."""
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
-    return f' - did you mean "{close[0]}"?' if close else ""
+    known = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
+    return f' - did you mean "{known[close[0]]}"?' if close else ""
 
 
 def load_yaml(path: Path | str, *, error: type[BridgeError] = MappingError, name: str | None = None) -> Document:

@@ -132,6 +132,7 @@ STEPS: tuple[Step, ...] = (
             [datagram("2 kW read back", Esv.GET_RES, "EC=000007D0")],
             [datagram("discharge", Esv.SETC, "DA=43")],
             [datagram("discharge read back", Esv.GET_RES, "DA=43")],
+            [_event("energy flows out of the car", "Updated", **_state("Charging"))],
         ),
     ),
     Step(

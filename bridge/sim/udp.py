@@ -26,9 +26,10 @@ _IP_MULTICAST_ALL = 49
 class UdpPort:
     """One address on a real network, with the same shape as `SimPort`."""
 
-    def __init__(self, clock: Clock, address: str) -> None:
+    def __init__(self, clock: Clock, address: str, group: str = GROUP) -> None:
         self._clock = clock
         self.address = address
+        self._group = group
         self._receiver: Receiver | None = None
         self._transports: list[asyncio.DatagramTransport] = []
         self._taps = Taps()
@@ -43,7 +44,7 @@ class UdpPort:
 
     def multicast(self, data: bytes) -> None:
         """Send a datagram to all other nodes."""
-        self._send(data, GROUP, None)
+        self._send(data, self._group, None)
 
     def attach(self, receiver: Receiver) -> None:
         """Take what arrives. Replaces the earlier receiver."""
@@ -89,18 +90,21 @@ class _Endpoint(asyncio.DatagramProtocol):
         self._port.take(data, addr[0], self._destination)
 
 
-async def open_udp_port(address: str, clock: Clock | None = None, *, reuse: bool = False) -> UdpPort:
+async def open_udp_port(
+    address: str, clock: Clock | None = None, *, reuse: bool = False, group: str = GROUP
+) -> UdpPort:
     """Open a port at an IPv4 address of this machine.
 
-    `reuse` lets another program bind all addresses of port 3610 beside it. Raises `ConfigError` if the address is not
+    Nodes of one `group` hear each other. `reuse` lets another program bind all addresses of port 3610 beside it.
+    Raises `ConfigError` if the address is not
     this machine's or is taken.
     """
-    port = UdpPort(clock or Clock(), address)
+    port = UdpPort(clock or Clock(), address, group)
     loop = asyncio.get_running_loop()
     sockets: list[socket.socket] = []
     try:
         sockets.append(_unicast_socket(address, reuse))
-        sockets.append(_group_socket(address))
+        sockets.append(_group_socket(address, group))
     except OSError as error:
         for opened in sockets:
             opened.close()
@@ -125,14 +129,14 @@ def _unicast_socket(address: str, reuse: bool) -> socket.socket:
     return opened
 
 
-def _group_socket(address: str) -> socket.socket:
+def _group_socket(address: str, group: str) -> socket.socket:
     opened = _new_socket()
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
-        membership = socket.inet_aton(GROUP) + socket.inet_aton(address)
+        membership = socket.inet_aton(group) + socket.inet_aton(address)
         opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
-        opened.bind((GROUP, PORT))
+        opened.bind((group, PORT))
     except OSError:
         opened.close()
         raise

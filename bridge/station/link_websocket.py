@@ -95,8 +95,7 @@ class WebSocketDialer:
         except ssl.SSLCertVerificationError as error:
             raise LinkDown(f"the CSMS's certificate is not trusted: {error.verify_message}") from error
         except (OSError, EOFError, ValueError, ImportError, WebSocketException) as error:
-            # Whatever it is (TimeoutError and SSLError are OSErrors; ImportError: a kind of proxy that is not installed),
-            # it must not end the dialling.
+            # TimeoutError and SSLError are OSErrors; ImportError is a kind of proxy that is not installed.
             raise LinkDown(f"the CSMS cannot be reached: {str(error) or type(error).__name__}") from error
         if socket.subprotocol not in subprotocols:
             # The library takes that as success; by 3.2 the connection is of no use.
@@ -110,6 +109,7 @@ class WebSocketConnection:
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
+        self._trouble = ""
 
     async def send(self, text: str) -> None:
         """Send one text message. Raises LinkDown."""
@@ -123,8 +123,8 @@ class WebSocketConnection:
         try:
             async for message in self._socket:
                 yield message
-        except ConnectionClosed:
-            pass
+        except ConnectionClosed as error:
+            self._trouble = str(error)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close it with a handshake that may take `close_timeout`."""
@@ -132,8 +132,8 @@ class WebSocketConnection:
 
     @property
     def ended(self) -> str:
-        """The close code and reason (1006: no close frame came)."""
-        return f"{self._socket.close_code} {self._socket.close_reason or ''}".rstrip()
+        """Who closed it with which code and reason; 1006 where no close frame came."""
+        return self._trouble or f"{self._socket.close_code} {self._socket.close_reason or ''}".rstrip()
 
 
 def _authorization(settings: WebSocketSettings) -> dict[str, str]:

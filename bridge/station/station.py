@@ -208,11 +208,9 @@ class Station:
             self.emit(position, made)
             if position.stopping and seen.confirmed and position.wanted.mode is Mode.STOP:
                 position.stopping = False
-        self.availability.see(position.evse_id, seen, awaiting_vehicle=session.authorization_until is not None)
         if session.state.connected != connected:
             self._remember(position)
-        if self.provisioning.accepted:
-            self.spawn(self.availability.report(position.evse_id))
+        self._show(position)
         self._after(position)
 
     def _on_happening(self, position: Position, happening: Happening) -> list[Emission]:
@@ -307,9 +305,8 @@ class Station:
         tasks = self.emit(position, made)
         if tasks:
             await asyncio.gather(*tasks)
-        self.availability.see(
-            position.evse_id, position.seen, awaiting_vehicle=position.session.authorization_until is not None
-        )
+        self._show(position)
+        position.deadline.set_at(position.session.next_deadline())
         self.reconsider()
 
     async def ask_authorization(self, token: IdToken) -> bool:
@@ -452,14 +449,17 @@ class Station:
         if position.power_path_closed is None and session.wants_energy and session.state.connected and utc:
             position.power_path_closed = session.state.power_path_closed = epoch_ms(utc)
 
+    def _show(self, position: Position) -> None:
+        """Let the connector's status follow what is seen and whether a vehicle is awaited."""
+        awaiting = position.session.authorization_until is not None
+        self.availability.see(position.evse_id, position.seen, awaiting_vehicle=awaiting)
+        if self.provisioning.accepted:
+            self.spawn(self.availability.report(position.evse_id))
+
     def _due(self, position: Position) -> None:
         if self.time.known:
             self.emit(position, position.session.tick(self.clock.monotonic()))
-        self.availability.see(
-            position.evse_id, position.seen, awaiting_vehicle=position.session.authorization_until is not None
-        )
-        if self.provisioning.accepted:
-            self.spawn(self.availability.report(position.evse_id))
+        self._show(position)
         self._after(position)
 
     def _sample(self, position: Position) -> None:

@@ -75,7 +75,7 @@ def ocpp_values(source: str) -> list[str]:
 def _found(tree: ast.Module, source: str, wrong: Callable[[ast.Constant], bool]) -> list[str]:
     free = {id(node) for node in _free(tree)}
     return [
-        f"{node.lineno}: {ast.get_source_segment(source, node) or node.value!r}"
+        f"{node.lineno}: {ast.get_source_segment(source, node)}"
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and id(node) not in free and wrong(node)
     ]

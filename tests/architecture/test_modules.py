@@ -32,8 +32,11 @@ def test_only_the_message_version_knows_the_ocpp_package(module: str) -> None:
             named |= {one.name for one in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             named.add(node.module or "")
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            named.add(node.value)  # importlib and its resources take a string
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            # importlib and its resources take the name as a string
+            called = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+            if called in ("files", "import_module", "find_spec", "__import__"):
+                named |= {str(argument.value) for argument in node.args if isinstance(argument, ast.Constant)}
     assert not {name for name in named if name == "ocpp" or name.startswith("ocpp.")}
 
 

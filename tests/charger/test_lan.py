@@ -2,88 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-
 import pytest
 
-from bridge.charger.runner import UnitRunner
-from bridge.clock import Clock, run_virtual
-from bridge.echonet.controller import Controller
-from bridge.evse import ChargingState, Connector, HappeningKind, Mode, Wanted
-from bridge.sim.checker import AifChecker
-from bridge.sim.codec import Esv, decode
-from bridge.sim.control import SimUnit
-from bridge.sim.lan import Datagram, LanFaults, SimLan
-from bridge.sim.node import NodeConfig, SimNode
+from bridge.clock import run_virtual
+from bridge.evse import ChargingState, Connector, HappeningKind, Mode
+from bridge.sim.lan import LanFaults
+from bridge.sim.node import NodeConfig
 from bridge.sim.unit import SimUnitConfig
-from tests.charger.fakes import EOJ, MODE, FakeTable
-
-UNIT_AT, OURS = "192.168.1.20", "192.168.1.2"
-
-
-@dataclass
-class Site:
-    """One unit, its runner, and what passed between them."""
-
-    clock: Clock
-    lan: SimLan
-    unit: SimUnit
-    node: SimNode
-    runner: UnitRunner
-    checker: AifChecker
-    happened: list[HappeningKind] = field(default_factory=list)
-    sets: list[tuple[int, str]] = field(default_factory=list)
-
-    def want(self, mode: Mode, **more: int) -> None:
-        self.runner.unit.want(Wanted(mode, **more))
-
-    async def seconds(self, count: float) -> None:
-        await self.clock.sleep(int(count * 1000))
-
-    def tap(self, datagram: Datagram) -> None:
-        if datagram.source != OURS:
-            return
-        frame = decode(datagram.data)
-        if frame.esv == Esv.SETC:
-            [prop] = frame.props
-            self.sets.append((datagram.at, f"{prop.epc:02X}={prop.edt.hex().upper()}"))
-
-    @property
-    def writes(self) -> list[str]:
-        return [write for _, write in self.sets]
-
-
-@asynccontextmanager
-async def site(
-    config: SimUnitConfig | None = None, faults: LanFaults | None = None, seed: int = 1, **node: int
-) -> AsyncIterator[Site]:
-    clock = Clock(seed)
-    lan = SimLan(clock, faults)
-    checker = AifChecker(OURS)
-    lan.tap(checker)
-    unit = SimUnit(clock, config or SimUnitConfig(plugged=True))
-    sim_node = SimNode(clock, b"site", [unit], NodeConfig(**node))  # type: ignore[arg-type]
-    sim_node.attach(lan.join(UNIT_AT))
-    controller = Controller(lan.join(OURS), clock, unique_id=bytes(13), classes=frozenset({0x027E}))
-    runner = UnitRunner(controller, clock, FakeTable(active=3_000), name="u1", eoj=EOJ, address=None)
-    controller.on_found(lambda found: runner.found(found.address))
-    made = Site(clock, lan, unit, sim_node, runner, checker)
-    lan.tap(made.tap)
-    runner.unit.listen(lambda observed, happenings: made.happened.extend(each.kind for each in happenings))
-    task = asyncio.create_task(runner.run())
-    await controller.start()
-    await sim_node.start()
-    try:
-        await made.seconds(3)
-        yield made
-        assert not task.done()
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await controller.close()
+from tests.charger.fakes import MODE
+from tests.charger.site import site
 
 
 @pytest.mark.covers("CEL-3.5", "CEL-3.7-3", "CEL-3.9", "AIF-3.2-2")
@@ -184,7 +111,7 @@ def test_unit_that_loses_its_power_comes_back_at_another_address() -> None:
 
 def test_unit_that_answers_fewer_properties_than_asked_is_read_all_the_same() -> None:
     async def main() -> None:
-        async with site(answer_at_most=1) as s:
+        async with site(node=NodeConfig(answer_at_most=1)) as s:
             assert s.runner.unit.observed.reachable
             assert s.runner.unit.view().facts[MODE].edt == b"\x47"
 

@@ -11,6 +11,7 @@ from pychonet.lib.udpserver import UDPServer
 from bridge.clock import Clock
 from bridge.echonet.frame import Frame, Property, Service, decode, decode_property_map, encode
 from bridge.echonet.udp import open_udp
+from bridge.sim.control import SimUnit
 from bridge.sim.node import SimNode
 from bridge.sim.udp import start_units_udp
 from bridge.sim.unit import SimUnitConfig
@@ -37,7 +38,7 @@ class Ear:
         return await self.hear(lambda frame: frame.tid == self._tid and frame.service is not Service.INF)
 
     async def get(self, epc: int, eoj: int = UNIT) -> bytes:
-        return (await self.ask(Service.GET, eoj, Property(epc, b""))).properties[0].edt
+        return (await self.ask(Service.GET, eoj, (epc, b""))).properties[0][1]
 
     async def hear(self, match) -> Frame:
         async with asyncio.timeout(20):
@@ -60,27 +61,27 @@ async def test_the_device_tells_itself_and_its_maps(device: Program, ear: Ear):
     assert (await ear.get(0x83, NODE))[:4] == bytes.fromhex("fe000077")
     readable = decode_property_map(await ear.get(0x9F))
     assert {0x80, 0xC7, 0xDA, 0xEB, 0x9D, 0x9E, 0x9F} <= readable
-    answer = await ear.ask(Service.GET, UNIT, *(Property(epc, b"") for epc in sorted(readable)))
+    answer = await ear.ask(Service.GET, UNIT, *((epc, b"") for epc in sorted(readable)))
     assert answer.service is Service.GET_RES
-    assert {prop.epc for prop in answer.properties} == readable
+    assert {epc for epc, _ in answer.properties} == readable
 
 
 async def test_the_device_obeys_refuses_and_announces(device: Program, ear: Ear):
-    charge = Property(0xDA, b"\x42")
-    refused = await ear.ask(Service.SETC, UNIT, charge)
-    assert (refused.service, refused.properties) == (Service.SETC_SNA, (charge,))
+    charge = (0xDA, b"\x42")
+    refused = await ear.ask(Service.SET_C, UNIT, charge)
+    assert (refused.service, refused.properties) == (Service.SET_C_SNA, (charge,))
     await device.command("plug 80")
-    told = await ear.hear(lambda frame: frame.service is Service.INF and frame.properties[0].epc == 0xC7)
-    assert told.properties[0].edt == b"\x43"
-    power = Property(0xEB, (3000).to_bytes(4, "big"))
-    method = Property(0xDC, b"\x03")
+    told = await ear.hear(lambda frame: frame.service is Service.INF and frame.properties[0][0] == 0xC7)
+    assert told.properties[0][1] == b"\x43"
+    power = (0xEB, (3000).to_bytes(4, "big"))
+    method = (0xDC, b"\x03")
     for setting in (method, power, charge):
-        assert (await ear.ask(Service.SETC, UNIT, setting)).service is Service.SET_RES
+        assert (await ear.ask(Service.SET_C, UNIT, setting)).service is Service.SET_RES
     assert int.from_bytes(await ear.get(0xD3), "big", signed=True) == 3000
     assert (await ear.get(0xE4)) == bytes([80])
-    missing = await ear.ask(Service.GET, UNIT, Property(0xDA, b""), Property(0xF0, b""))
+    missing = await ear.ask(Service.GET, UNIT, (0xDA, b""), (0xF0, b""))
     assert missing.service is Service.GET_SNA
-    assert [len(prop.edt) for prop in missing.properties] == [1, 0]
+    assert [len(edt) for _, edt in missing.properties] == [1, 0]
     await device.command("unplug")
     assert await ear.get(0xDA) == b"\x47"
 
@@ -103,9 +104,11 @@ async def pychonet_at_3() -> AsyncIterator[ECHONETAPIClient]:
 async def reaches(client: ECHONETAPIClient, host: str) -> None:
     """Discover a node at a known address."""
     await client.discover(host)
-    async with asyncio.timeout(20):
-        while not (client._state[host] or {}).get("discovered"):
-            await asyncio.sleep(0.05)
+    for _ in range(400):
+        if (client._state[host] or {}).get("discovered"):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{host} has not been discovered")
 
 
 async def test_pychonet_reads_and_writes_the_device(device: Program, pychonet_at_3: ECHONETAPIClient):
@@ -119,7 +122,7 @@ async def test_pychonet_reads_and_writes_the_device(device: Program, pychonet_at
 
 async def test_pychonet_reads_and_writes_our_simulated_unit(pychonet_at_3: ECHONETAPIClient):
     clock = Clock(seed=1)
-    node = SimNode(clock, address(4), [SimUnitConfig(plugged=True)])
+    node = SimNode(clock, b"peer", [SimUnit(clock, SimUnitConfig(plugged=True))])
     ports = await start_units_udp({address(4): node}, clock)
     try:
         await reaches(pychonet_at_3, address(4))

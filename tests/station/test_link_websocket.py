@@ -311,11 +311,20 @@ async def too_big(connection: ServerConnection) -> None:
     await hold(connection)
 
 
-ENDS = [close_politely, close_1011, abort, abort_after_a_message, half_a_frame, a_bad_frame, bad_utf8, too_big]
+ENDS = [
+    (close_politely, "1001 restart"),
+    (close_1011, "overload"),
+    (abort, "no close frame"),
+    (abort_after_a_message, "no close frame"),
+    (half_a_frame, "no close frame"),
+    (a_bad_frame, "1002"),
+    (bad_utf8, "1007"),
+    (too_big, "1009"),
+]
 
 
-@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
-async def test_whatever_ends_a_connection_the_link_comes_back(end):
+@pytest.mark.parametrize(("end", "words"), ENDS, ids=[end.__name__ for end, _ in ENDS])
+async def test_whatever_ends_a_connection_the_link_comes_back(end, words):
     connections = []
 
     async def first_bad_then_good(connection: ServerConnection) -> None:
@@ -329,7 +338,7 @@ async def test_whatever_ends_a_connection_the_link_comes_back(end):
         await station.ups.get()
         with pytest.raises(LinkDown):
             await link.call(HeartbeatRequest())
-        assert await station.downs.get()
+        assert words in await station.downs.get()
         await station.ups.get()
         await link.call(HeartbeatRequest())
     assert len(connections) == 2
@@ -366,7 +375,7 @@ async def test_a_dead_peer_is_found_by_pings():
         try:
             async with linked(settings) as (_, station):
                 await station.ups.get()
-                assert "1011" in await station.downs.get()  # no pong: the library's own close code
+                assert "ping timeout" in await station.downs.get()
                 await station.ups.get()
         finally:
             over.set()

@@ -1,0 +1,357 @@
+"""Runs the examples that stand in a table: each one is a test, and every row needs one.
+
+An example gives a situation by names (`chargeDischargeStatus: chargeable`) or by frames (`"C7=43"`), perhaps a message
+that is received, and what is expected of it. What it does not give is as in the table's `exampleUnit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from bridge.echonet.dictionary import RELEASES
+from bridge.echonet.values import IntegerCodec, PropertyValueError
+from bridge.evse import Mode, Urgency, Wanted
+from bridge.mapping.decision import Ask, Decision, Fact, Recipe, Refusal, View
+from bridge.mapping.model import ExampleModel
+from bridge.mapping.quantity import quantity
+from bridge.mapping.table import CompiledTable
+from bridge.mapping.yamlfile import Document, Path_, Problem, Problems, nearest
+
+_NOW: Final = 10_000_000
+_WROTE: Final = 1000  # ms before now
+
+
+class ExampleError(Exception):
+    """An example that cannot be understood; its text says why."""
+
+
+@dataclass
+class _Situation:
+    """A view while it is put together."""
+
+    table: CompiledTable
+    release: str = RELEASES[-1]
+    values: dict[int, tuple[str, Any]] = field(default_factory=dict)  # bytes in hex, or a value by its name
+    view: dict[str, Any] = field(default_factory=dict)
+    wanted: dict[str, Any] = field(default_factory=dict)
+    maps: dict[str, frozenset[int]] = field(default_factory=dict)
+    ages: dict[int, int] = field(default_factory=dict)
+    notified: frozenset[int] = frozenset()
+    wrote: frozenset[int] = frozenset()
+
+    def epc(self, name: object) -> int:
+        found = self.table.device.epc_of(name) if isinstance(name, str) else None
+        if found is None:
+            known = {prop.name for prop in self.table.device.all_properties} | set(_GIVEN)
+            raise ExampleError(f'"{name}" is no property and nothing else that can be given{nearest(str(name), known)}')
+        return found
+
+    def epcs(self, names: Any) -> frozenset[int]:
+        return frozenset(self.epc(name) for name in names)
+
+    def build(self) -> View:
+        """The view; maps that are not given hold what the release allows."""
+        properties = self.table.device.at(self.release).by_epc
+        maps: dict[str, Any] = {
+            "gettable": frozenset(epc for epc, prop in properties.items() if prop.get.possible),
+            "settable": frozenset(epc for epc, prop in properties.items() if prop.set.possible),
+            "announced": frozenset(),
+        } | self.maps
+        facts = {epc: self._fact(epc, form, value) for epc, (form, value) in self.values.items() if value != "absent"}
+        return View(
+            now=_NOW,
+            release=self.release,
+            facts=facts,
+            wanted=Wanted(**self.wanted),
+            wrote=dict.fromkeys(self.wrote, _NOW - _WROTE),
+            **maps,
+            **self.view,
+        )
+
+    def _fact(self, epc: int, form: str, value: Any) -> Fact:
+        edt = bytes.fromhex(value) if form == "hex" else self._encode(epc, value)
+        return Fact(edt, _NOW - self.ages.get(epc, 0), epc in self.notified)
+
+    def _encode(self, epc: int, value: Any) -> bytes:
+        prop = self.table.device.at(self.release).by_epc.get(epc) or self.table.device.latest.by_epc.get(epc)
+        if prop is None:
+            raise ExampleError(f"Release {self.release} has no property {epc:02X}")
+        found = quantity(value) if isinstance(value, str) else None
+        if isinstance(prop.codec, IntegerCodec) and found is not None:
+            value = prop.codec.from_milli(found[0])
+        try:
+            return prop.codec.encode(value)
+        except PropertyValueError as reason:
+            raise ExampleError(f"{prop.name}: {reason}") from None
+
+
+def _milli(value: Any) -> int:
+    found = quantity(value) if isinstance(value, str) else None
+    if found is None:
+        raise ExampleError(f'"{value}" is no quantity like 3000 W')
+    return found[0]
+
+
+def _set(
+    target: str, key: str, convert: Callable[[Any], Any] = lambda value: value
+) -> Callable[[_Situation, Any], None]:
+    def setter(situation: _Situation, value: Any) -> None:
+        getattr(situation, target)[key] = convert(value)
+
+    return setter
+
+
+def _map(key: str) -> Callable[[_Situation, Any], None]:
+    def setter(situation: _Situation, value: Any) -> None:
+        situation.maps[key] = situation.epcs(value)
+
+    return setter
+
+
+def _release(situation: _Situation, value: Any) -> None:
+    situation.release = value
+
+
+def _ages(situation: _Situation, value: Any) -> None:
+    situation.ages |= {situation.epc(name): _milli(age) for name, age in value.items()}
+
+
+def _notified(situation: _Situation, value: Any) -> None:
+    situation.notified = situation.epcs(value)
+
+
+def _wrote(situation: _Situation, value: Any) -> None:
+    situation.wrote = situation.epcs(value)
+
+
+def _refused(situation: _Situation, value: Any) -> None:
+    situation.view["refused"] = situation.epcs(value)
+
+
+#: What may be given besides properties.
+_GIVEN: Final[Mapping[str, Callable[[_Situation, Any], None]]] = {
+    "release": _release,
+    "wanted": _set("wanted", "mode", Mode),
+    "urgency": _set("wanted", "urgency", Urgency),
+    "target": _set("wanted", "target", _milli),
+    "chargeBound": _set("wanted", "charge_bound", _milli),
+    "dischargeBound": _set("wanted", "discharge_bound", _milli),
+    "authorized": _set("wanted", "authorized"),
+    "inTransaction": _set("wanted", "in_transaction"),
+    "reachable": _set("view", "reachable"),
+    "lostFor": _set("view", "lost_for", _milli),
+    "confirmed": _set("view", "confirmed"),
+    "contested": _set("view", "contested"),
+    "foreign": _set("view", "foreign"),
+    "dischargeAllowed": _set("view", "discharge_allowed"),
+    "socFloor": _set("view", "soc_floor", _milli),
+    "seen": _set("view", "seen", frozenset),
+    "settable": _map("settable"),
+    "gettable": _map("gettable"),
+    "announced": _map("announced"),
+    "refused": _refused,
+    "ages": _ages,
+    "notified": _notified,
+    "wrote": _wrote,
+}
+
+
+def view_of(table: CompiledTable, example: ExampleModel) -> View:
+    """The view that an example describes.
+
+    Raises:
+        ExampleError: it names something that does not exist.
+    """
+    situation = _Situation(table)
+    _give(situation, table.model.example_unit)
+    if example.receive is not None:
+        situation.wanted |= {"authorized": True, "in_transaction": True}
+        for message, payload in example.receive.items():
+            situation.wanted |= _wants(table, message, payload)
+    parts = example.given if isinstance(example.given, list) else [example.given]
+    for part in parts:
+        if isinstance(part, str):
+            _frame(situation, part)
+        elif isinstance(part, Mapping):
+            _give(situation, part)
+        else:
+            raise ExampleError(f'"{part}" is neither a frame like "C7=43" nor a mapping')
+    return situation.build()
+
+
+def _give(situation: _Situation, part: Mapping[str, Any]) -> None:
+    for key, value in part.items():
+        setter = _GIVEN.get(key)
+        if setter is None:
+            situation.values[situation.epc(key)] = ("name", value)
+            continue
+        try:
+            setter(situation, value)
+        except (ValueError, TypeError, AttributeError) as reason:
+            raise ExampleError(f"{key}: {reason}") from None
+
+
+def _frame(situation: _Situation, text: str) -> None:
+    """`C7=43`; the release property also takes its letter (`82=P`)."""
+    code, _, value = text.partition("=")
+    try:
+        epc = int(code, 16)
+        if epc == situation.table.release_epc:
+            letter = value if len(value) == 1 else situation.table.release(bytes.fromhex(value))
+            situation.release = letter if letter in RELEASES else ""
+        else:
+            bytes.fromhex(value)
+            situation.values[epc] = ("hex", value)
+    except ValueError:
+        raise ExampleError(f'"{text}" is no property like "C7=43"') from None
+
+
+def _wants(table: CompiledTable, message: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What a message wants, by the table's own sections."""
+    info = {field.alias: name for name, field in type(table.model).model_fields.items()}
+    section = getattr(table.model, info.get(message) or "", None)
+    if section is None:
+        raise ExampleError(
+            f'the table has no section for the message "{message}"{nearest(message, filter(None, info))}'
+        )
+    if not isinstance(section, list):
+        return {"mode": section.wants}
+    limit = _milli(f"{payload.get('limit')} {payload.get('unit', 'W')}")
+    sign = "zero" if limit == 0 else "positive" if limit > 0 else "negative"
+    mode = next((row.wants for row in section if row.limit == sign), None)
+    if mode is None:
+        raise ExampleError(f"{message} says nothing about a limit that is {sign}")
+    return {"mode": mode, "target": limit}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a table says about an example."""
+
+    view: View
+    decision: Decision
+    answer: Recipe | Ask | Refusal
+    confirmed: bool
+
+    @property
+    def writes(self) -> list[str]:
+        """The writes that would go out: only what differs, and none once a stop or pause stands."""
+        if not isinstance(self.answer, Recipe) or (self.confirmed and self.answer.attempts == 0):
+            return []
+        steps = [step for step in self.answer.steps if not self._stands(step.epc, step.edt)]
+        return [f"{step.epc:02X}={step.edt.hex().upper()}" for step in steps]
+
+    def _stands(self, epc: int, edt: bytes) -> bool:
+        fact = self.view.facts.get(epc)
+        return fact is not None and fact.edt == edt
+
+
+def outcome_of(table: CompiledTable, example: ExampleModel) -> Outcome:
+    """Let the table answer an example."""
+    view = view_of(table, example)
+    decision = table.decide(view)
+    seen = replace(view, seen=view.seen | decision.seen)
+    return Outcome(view, decision, table.recipe(seen), table.confirmed(seen))
+
+
+def _id(rule: str) -> str:
+    return rule.rpartition(" ")[2]
+
+
+def _word(value: object) -> str:
+    return "keep" if value is None else str(value)
+
+
+def _measures(outcome: Outcome) -> dict[str, Any]:
+    measures = outcome.decision.measures
+    names = ("power", "current", "voltage", "energy_in", "energy_out", "soc", "offered")
+    found: dict[str, Any] = {n: r.value for n in names if (r := getattr(measures, n)) is not None}
+    return found | ({"vehicle_id": measures.vehicle_id} if measures.vehicle_id else {})
+
+
+def _ask_frame(ask: Ask | None) -> str | None:
+    return f"{ask.step.epc:02X}={ask.step.edt.hex().upper()}" if ask else None
+
+
+#: What may be expected, and how the table's answer to it is read.
+_EXPECTED: Final[Mapping[str, Callable[[Outcome], Any]]] = {
+    "plug": lambda o: _word(o.decision.plug.value),
+    "connector": lambda o: _word(o.decision.connector.value),
+    "chargingState": lambda o: _word(o.decision.charging_state.value),
+    "writes": lambda o: o.writes,
+    "otherwise": lambda o: (
+        [f"{s.epc:02X}={s.edt.hex().upper()}" for s in o.answer.otherwise] if isinstance(o.answer, Recipe) else []
+    ),
+    "mode": lambda o: o.answer.mode.value if isinstance(o.answer, Recipe) else None,
+    "way": lambda o: _id(o.answer.rule) if isinstance(o.answer, Recipe) else None,
+    "refused": lambda o: _id(o.answer.rule) if isinstance(o.answer, Refusal) else None,
+    "ask": lambda o: _ask_frame(o.answer if isinstance(o.answer, Ask) else o.decision.ask),
+    "confirmed": lambda o: o.confirmed,
+    "fault": lambda o: o.decision.fault.code if o.decision.fault else None,
+    "measures": _measures,
+}
+_SECTIONS: Final[Mapping[str, tuple[str, Callable[[Decision], str]]]] = {
+    "plug": ("plug", lambda d: d.plug.rule),
+    "StatusNotification": ("connector", lambda d: d.connector.rule),
+    "chargingState": ("chargingState", lambda d: d.charging_state.rule),
+}
+
+
+def run_examples(table: CompiledTable, document: Document) -> list[Problem]:
+    """All examples that fail, and all rows that no example asks for; empty if all is well."""
+    problems = Problems()
+    answered: set[tuple[str, str]] = set()
+    for index, example in enumerate(table.model.examples):
+        path: Path_ = ("examples", index)
+        try:
+            outcome = outcome_of(table, example)
+        except ExampleError as reason:
+            problems.add(document, (*path, "given"), "EXAMPLE", str(reason))
+            continue
+        _compare(document, (*path, "expect"), example, outcome, problems)
+        answered |= {
+            (section, _id(rule(outcome.decision)))
+            for section, (key, rule) in _SECTIONS.items()
+            if key in example.expect
+        }
+    for section, index, row_id in _row_ids(table):
+        if (section, row_id) not in answered:
+            text = f'no example is answered by the row "{row_id}"'
+            problems.add(document, (section, index), "NO-EXAMPLE", text)
+    return sorted(problems.found)
+
+
+def _row_ids(table: CompiledTable) -> Iterable[tuple[str, int, str]]:
+    for section, rows in zip(_SECTIONS, (table.plug_rows, table.status_rows, table.charging_rows), strict=True):
+        yield from ((section, index, row.id) for index, row in enumerate(rows))
+
+
+def _compare(document: Document, path: Path_, example: ExampleModel, outcome: Outcome, problems: Problems) -> None:
+    for key, expected in example.expect.items():
+        read = _EXPECTED.get(key)
+        if read is None:
+            hint = nearest(key, _EXPECTED)
+            problems.add(document, (*path, key), "UNKNOWN-KEY", f'unknown expectation "{key}"{hint}', at_key=True)
+            continue
+        found = read(outcome)
+        wanted = {name: _number(value) for name, value in expected.items()} if isinstance(expected, dict) else expected
+        if isinstance(found, dict) and isinstance(wanted, dict):
+            found = {name: found.get(name) for name in wanted}
+        if found != wanted:
+            rules = ", ".join(_id(rule(outcome.decision)) for _, rule in _SECTIONS.values())
+            text = f"{key} is {found}, not {wanted} (rows {rules}{_why(outcome)})"
+            problems.add(document, (*path, key), "EXAMPLE", text)
+
+
+def _number(value: Any) -> Any:
+    found = quantity(value) if isinstance(value, str) else None
+    return found[0] if found else value
+
+
+def _why(outcome: Outcome) -> str:
+    answer = outcome.answer
+    if isinstance(answer, Refusal):
+        return f"; refused: {answer.reason}"
+    return f"; {answer.note}" if isinstance(answer, Recipe) and answer.note else ""

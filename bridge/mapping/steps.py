@@ -1,0 +1,195 @@
+"""The writes of a recipe: encoded once for every release, so that no write can leave its property's range.
+
+A step whose property a release does not define is left out; one whose value it does not define is impossible there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bridge.echonet.dictionary import RELEASES, Property
+from bridge.echonet.values import IntegerCodec, PropertyValueError, Quantity
+from bridge.mapping.conditions import Conditions, Test, always
+from bridge.mapping.context import Context
+from bridge.mapping.decision import Step
+from bridge.mapping.quantity import quantity
+from bridge.mapping.yamlfile import Path_, nearest
+
+#: The word for what a limit comes to, in the property's own unit.
+LIMIT: Final = "limit"
+_MODIFIERS: Final = frozenset({"if", "otherwise", "tolerate"})
+_OFFERS: Final = frozenset({"settable", "gettable", "announced"})
+
+
+class ImpossibleError(Exception):
+    """This step cannot be done in this release; its text says why."""
+
+
+@dataclass(frozen=True)
+class WriteStep:
+    """One write. `values` are (bytes, name) by release, first the wanted value and then the one to try otherwise."""
+
+    name: str
+    epc: int
+    test: Test
+    defined: frozenset[str]  # releases that have the property
+    values: Mapping[str, tuple[tuple[bytes, str], ...]]
+    limits: Mapping[str, IntegerCodec]  # where the value is a limit
+    unit: str = ""
+    tolerate: int = 0  # raw
+    known: frozenset[str] = frozenset()  # releases in which the class exists
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether the value is what the limit comes to."""
+        return bool(self.limits)
+
+    def applies(self, context: Context) -> bool:
+        """Whether it is to be done in this release and situation."""
+        return self._key(context) in self.defined and self.test(context)
+
+    def fixed(self, context: Context) -> tuple[Step, ...]:
+        """The step with the table's value, and what to try otherwise."""
+        values = self.values.get(self._key(context), ())
+        if not values:
+            raise ImpossibleError(f"Release {context.release} knows no such {self.name}")
+        return tuple(self._step(edt, name) for edt, name in values)
+
+    def limited(self, context: Context, raw: int) -> Step:
+        """The step with a raw number; what the unit has is kept where it is at most `tolerate` below."""
+        codec = self.limits.get(self._key(context))
+        if codec is None:
+            raise ImpossibleError(f"Release {context.release} has no {self.name}")
+        now = context.value(self.epc)
+        if isinstance(now, Quantity) and raw - self.tolerate <= now.raw <= raw:
+            raw = now.raw
+        edt = codec.encode(raw)
+        return self._step(edt, str(codec.decode(edt)))
+
+    def codec(self, context: Context) -> IntegerCodec | None:
+        """The codec of a limit in this release."""
+        return self.limits.get(self._key(context))
+
+    def _key(self, context: Context) -> str:
+        """Of a unit whose release is unknown the newest definitions hold; a table writes only what all have."""
+        return context.release if context.release in self.known else RELEASES[-1]
+
+    def _step(self, edt: bytes, name: str) -> Step:
+        return Step(self.epc, edt, f"{self.name}={name} ({self.epc:02X}={edt.hex().upper()})")
+
+
+def compile_steps(conditions: Conditions, specs: Iterable[Mapping[str, Any]], path: Path_) -> tuple[WriteStep, ...]:
+    """The `ensure` list of a way."""
+    steps = (_compile(conditions, spec, (*path, index)) for index, spec in enumerate(specs))
+    return tuple(step for step in steps if step is not None)
+
+
+def compile_write(conditions: Conditions, spec: Mapping[str, str], path: Path_) -> WriteStep | None:
+    """A single write without conditions."""
+    return _compile(conditions, spec, path)
+
+
+def _compile(conditions: Conditions, spec: Mapping[str, Any], path: Path_) -> WriteStep | None:
+    names = [key for key in spec if key not in _MODIFIERS]
+    if len(names) != 1:
+        text = f"a step writes one property, not {len(names)} ({', '.join(names)})"
+        conditions.problems.add(conditions.document, path, "STEP", text)
+        return None
+    name = names[0]
+    if conditions.vocabulary.epc(name) is None:
+        known = {*conditions.vocabulary.properties, *_MODIFIERS}
+        text = f'unknown property "{name}"{nearest(name, known)}'
+        conditions.problems.add(conditions.document, (*path, name), "UNKNOWN-PROPERTY", text, at_key=True)
+        return None
+    test = _test(conditions, name, spec.get("if"), (*path, "if"))
+    definitions = {
+        letter: prop
+        for prop in conditions.vocabulary.device.all_properties
+        if prop.name == name and prop.set.possible
+        for letter in prop.releases
+    }
+    if not definitions:
+        text = f'"{name}" cannot be set in any release'
+        conditions.problems.add(conditions.document, (*path, name), "NOT-SETTABLE", text, at_key=True)
+        return None
+    return _with_values(conditions, spec, name, test, definitions, path)
+
+
+def _with_values(
+    conditions: Conditions,
+    spec: Mapping[str, Any],
+    name: str,
+    test: Test,
+    definitions: Mapping[str, Property],
+    path: Path_,
+) -> WriteStep | None:
+    epc = next(iter(definitions.values())).epc
+    defined = frozenset(definitions)
+    known = conditions.vocabulary.device.releases
+    if spec[name] == LIMIT:
+        codecs = {letter: prop.codec for letter, prop in definitions.items() if isinstance(prop.codec, IntegerCodec)}
+        unit = next(iter(codecs.values())).unit if codecs else ""
+        if unit not in ("W", "A"):
+            text = f'"{name}" is no power and no current'
+            conditions.problems.add(conditions.document, (*path, name), "WRONG-VALUE", text)
+            return None
+        tolerate = _tolerance(conditions, spec, next(iter(codecs.values())), path)
+        return WriteStep(name, epc, test, defined, {}, codecs, unit, tolerate, known)
+    wanted = [spec[name], *([spec["otherwise"]] if "otherwise" in spec else [])]
+    for key, value in zip((name, "otherwise"), wanted, strict=False):
+        _check_value(conditions, name, value, definitions, (*path, key))
+    values = {letter: _encoded(prop, wanted) for letter, prop in definitions.items()}
+    return WriteStep(name, epc, test, defined, values, {}, known=known)
+
+
+def _encoded(prop: Property, wanted: Iterable[object]) -> tuple[tuple[bytes, str], ...]:
+    found = []
+    for value in wanted:
+        try:
+            found.append((prop.codec.encode(value), str(value)))
+        except PropertyValueError:
+            continue  # this release does not have it; the check has seen that another one does
+    return tuple(found)
+
+
+def _check_value(
+    conditions: Conditions, name: str, value: object, definitions: Mapping[str, Property], path: Path_
+) -> None:
+    reason = ""
+    for prop in definitions.values():
+        try:
+            prop.codec.encode(value)
+        except PropertyValueError as refused:
+            reason = str(refused)
+        else:
+            return
+    hint = nearest(str(value), conditions.vocabulary.values(name))
+    conditions.problems.add(conditions.document, path, "UNKNOWN-VALUE", f"{name} cannot be set so: {reason}{hint}")
+
+
+def _test(conditions: Conditions, name: str, spec: object, path: Path_) -> Test:
+    """`if: settable` is about the step's own property."""
+    if spec is None:
+        return always
+    if isinstance(spec, str) and spec in _OFFERS:
+        return conditions.compile({spec: name}, path)
+    if isinstance(spec, Mapping):
+        return conditions.compile(spec, path)
+    text = f'"if" takes a condition, or one of {", ".join(sorted(_OFFERS))}{nearest(str(spec), _OFFERS)}'
+    conditions.problems.add(conditions.document, path, "WRONG-VALUE", text)
+    return always
+
+
+def _tolerance(conditions: Conditions, spec: Mapping[str, Any], codec: IntegerCodec, path: Path_) -> int:
+    text = spec.get("tolerate")
+    if text is None:
+        return 0
+    found = quantity(text) if isinstance(text, str) else None
+    if found is None or found[1] != codec.unit or found[0] < 0:
+        conditions.problems.add(
+            conditions.document, (*path, "tolerate"), "QUANTITY", f'"{text}" is no quantity in {codec.unit}'
+        )
+        return 0
+    return codec.from_milli(found[0])

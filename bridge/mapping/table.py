@@ -1,0 +1,208 @@
+"""A compiled table: the answers to all that a charger may ask (`bridge.mapping.decision.Table`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from bridge.echonet.dictionary import Access, DeviceClass
+from bridge.echonet.values import State, Unknown
+from bridge.evse import Abilities, HappeningKind, Mode, Plug
+from bridge.mapping.conditions import Test
+from bridge.mapping.context import ABSENT, Context, Decoder, TermTest
+from bridge.mapping.decide import FaultRule, Row, Rows, first_row
+from bridge.mapping.decision import (
+    Ask,
+    Decision,
+    LocalChange,
+    PollGroup,
+    Recipe,
+    Refusal,
+    View,
+)
+from bridge.mapping.measures import Meter, text_of
+from bridge.mapping.model import TableModel
+from bridge.mapping.recipe import Bounds, Setpoints, abilities, confirmed, recipe, refusal
+
+
+class _Teller(Protocol):
+    """Says what a change means."""
+
+    def __call__(self, before: Context, after: Context) -> LocalChange | None:
+        """None where it means nothing."""
+
+
+@dataclass(frozen=True)
+class LocalMode:
+    """What values of a property mean when somebody else sets them: (start or stop, but not if)."""
+
+    epc: int
+    name: str
+    tells: Mapping[str, tuple[HappeningKind, Test | None]]
+
+
+@dataclass(frozen=True)
+class LocalLimit:
+    """A setting that limits power when somebody else lowers it; `bounds` turn a current into a power."""
+
+    epc: int
+    name: str
+    sign: int
+    current: bool
+    bounds: Bounds
+
+
+@dataclass
+class CompiledTable:
+    """One class's table; see the protocol for what each method answers."""
+
+    class_code: int
+    content_hash: str
+    max_opc: int
+    attributes: tuple[tuple[int, ...], ...]
+    model: TableModel
+    device: DeviceClass
+    release_epc: int
+    terms: Mapping[str, TermTest]
+    plug_rows: Rows
+    status_rows: Rows
+    charging_rows: Rows
+    setpoints: Setpoints
+    meter: Meter
+    fault: FaultRule
+    direct_current: Test
+    phases: int
+    power_term: str
+    poll_groups: tuple[PollGroup, ...]
+    local_modes: tuple[LocalMode, ...]
+    local_limits: tuple[LocalLimit, ...]
+    decoder: Decoder = field(init=False)
+    _local: tuple[tuple[int, _Teller], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.decoder = Decoder(self.device)
+        modes = [(mode.epc, _ModeTeller(mode)) for mode in self.local_modes]
+        self._local = (*modes, *((limit.epc, _LimitTeller(limit)) for limit in self.local_limits))
+
+    def release(self, edt_82: bytes) -> str:
+        """The release letter, '' where it is none that the dictionary knows."""
+        value = self.device.latest.decode(self.release_epc, edt_82)
+        return value.name if isinstance(value, State) and self.device.at(value.name).release == value.name else ""
+
+    def decide(self, view: View) -> Decision:
+        """Plug, connector status, charging state, measures (decision tables: plug, A, B)."""
+        context = Context(self, view)
+        plug = self.plug_answer(context)
+        status = first_row(self.status_rows, context)
+        charging = first_row(self.charging_rows, context)
+        power = context.term(self.power_term)
+        return Decision(
+            plug=plug.answer,
+            connector=status.answer,
+            charging_state=charging.answer,
+            measures=self.meter.read(context),
+            fault=self.fault.read(context),
+            flowing=None if power == "unmeasured" else power != "still",
+            seen=context.seen,
+            ask=status.ask.answer(context) if status.ask else None,
+        )
+
+    def plug_answer(self, context: Context) -> Row:
+        """The row of `plug` that decides; its answer is kept in the context."""
+        row = first_row(self.plug_rows, context)
+        context.set_plug(Plug(row.answer.value) if row.answer.value else Plug.UNDETERMINED, row.sees)
+        return row
+
+    def outcome(self, context: Context) -> str:
+        """What the wanted setpoint comes to, as conditions name it (`comesTo`)."""
+        answer = recipe(context, self.setpoints)
+        if isinstance(answer, Recipe):
+            return answer.mode
+        return "ask" if isinstance(answer, Ask) else "refused"
+
+    def recipe(self, view: View) -> Recipe | Ask | Refusal:
+        """How to reach the wanted setpoint now (decision tables: C)."""
+        return recipe(Context(self, view), self.setpoints)
+
+    def confirmed(self, view: View) -> bool:
+        """Whether the settings stand and the unit follows."""
+        return confirmed(Context(self, view), self.setpoints)
+
+    def refusal(self, view: View, mode: Mode) -> Refusal | None:
+        """Why a mode is known now to be impossible."""
+        asked = replace(view, wanted=replace(view.wanted, mode=mode))
+        return refusal(Context(self, asked), self.setpoints)
+
+    def abilities(self, view: View) -> Abilities:
+        """What the unit can do, as far as it has told."""
+        context = Context(self, view)
+        return abilities(context, self.setpoints, self.direct_current(context), self.phases)
+
+    def polls(self, view: View) -> tuple[PollGroup, ...]:
+        """The plan, with what the unit's Get map holds; before that is known, with what its release requires."""
+        known = view.gettable or self._required(view.release)
+        kept = ((group, tuple(epc for epc in group.epcs if epc in known)) for group in self.poll_groups)
+        return tuple(replace(group, epcs=epcs) for group, epcs in kept if epcs)
+
+    def _required(self, release: str) -> frozenset[int]:
+        properties = self.device.at(release).by_epc.values()
+        return frozenset(prop.epc for prop in properties if prop.get is Access.REQUIRED)
+
+    def local_changes(self, before: View, after: View, ours: frozenset[int]) -> tuple[LocalChange, ...]:
+        """What others changed. What was not known before has not changed."""
+        context, earlier = Context(self, after), Context(self, before)
+        changes = [
+            change
+            for epc, tell in self._local
+            if epc not in ours and _differs(epc, earlier, context)
+            for change in [tell(earlier, context)]
+            if change is not None
+        ]
+        return tuple(changes)
+
+    def describe(self, epc: int, edt: bytes, release: str) -> str:
+        """A property and its value for people."""
+        prop = self.device.at(release).by_epc.get(epc)
+        value = prop.codec.decode(edt) if prop else Unknown(edt)
+        name = prop.name if prop else f"{epc:02X}"
+        if not edt:
+            return name  # a property that is asked for, or a write that was taken
+        if isinstance(value, Mapping):
+            return f"{name}={', '.join(str(part) for part in value.values())}"
+        return f"{name}={(text_of(value) if value else 'none') if isinstance(value, bytes) else value}"
+
+
+def _differs(epc: int, before: Context, after: Context) -> bool:
+    old, new = before.facts.get(epc), after.facts.get(epc)
+    return old is not None and new is not None and old.edt != new.edt
+
+
+@dataclass(frozen=True)
+class _ModeTeller:
+    """A start is always told, a stop only after something that was no stop."""
+
+    rule: LocalMode
+
+    def __call__(self, before: Context, after: Context) -> LocalChange | None:
+        name = after.name(self.rule.epc)
+        kind, unless = self.rule.tells.get(name, (None, None))
+        old, _ = self.rule.tells.get(before.name(self.rule.epc), (None, None))
+        if kind is None or (kind is old and kind is HappeningKind.LOCAL_STOP) or (unless is not None and unless(after)):
+            return None
+        return LocalChange(kind, f"{self.rule.name}={name}")
+
+
+@dataclass(frozen=True)
+class _LimitTeller:
+    """A lower value limits, a higher one lifts."""
+
+    rule: LocalLimit
+
+    def __call__(self, before: Context, after: Context) -> LocalChange | None:
+        old, new = before.milli(self.rule.epc), after.milli(self.rule.epc)
+        if old is None or new is None or before.name(self.rule.epc) == ABSENT:
+            return None
+        kind = HappeningKind.FOREIGN_LIMIT if new < old else HappeningKind.FOREIGN_LIMIT_CLEARED
+        power = new * self.rule.bounds.voltage(after) // 1000 if self.rule.current else new
+        return LocalChange(kind, f"{self.rule.name}={after.name(self.rule.epc)}", power * self.rule.sign)
