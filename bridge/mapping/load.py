@@ -18,7 +18,7 @@ from bridge.mapping.yamlfile import Document, Model, Problems, check, load_yaml,
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 #: In a wheel the mappings lie in the package, in a checkout beside it.
-_PLACES: Final = (_PACKAGE.parent / "mappings", _PACKAGE / "_mappings")
+_PLACES: Final = (_PACKAGE / "_mappings", _PACKAGE.parent / "mappings")
 
 
 @dataclass(frozen=True)

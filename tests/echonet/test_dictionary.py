@@ -15,6 +15,7 @@ def test_there_is_no_release_o() -> None:
     assert UNIT.latest.release == "R"
 
 
+@pytest.mark.covers("AIF-1.2-1")
 @pytest.mark.parametrize(
     ("releases", "codes"),
     [

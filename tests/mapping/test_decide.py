@@ -268,7 +268,6 @@ def changes(before: list[str], after: list[str], *ours: int, **more: object) -> 
     return [(change.kind, change.value) for change in table().local_changes(first, second, frozenset(ours))]
 
 
-@pytest.mark.covers("AIF-1-2")
 @pytest.mark.parametrize(
     ("before", "after", "kind"),
     [
@@ -307,13 +306,13 @@ def test_limits_set_by_others() -> None:
 # What else a charger asks
 
 
-@pytest.mark.covers("AIF-1.2-1")
 @pytest.mark.parametrize(
     ("edt", "letter"),
     [
         ("00005000", "P"),
         ("00005101", "Q"),
         ("00004400", "D"),
+        ("00004300", ""),
         ("00004F00", ""),
         ("00005300", ""),
         ("0000", ""),
