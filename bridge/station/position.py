@@ -53,7 +53,9 @@ class Position:
     limit: int | None = None  # mW, of the composite schedule, while a transaction goes on
     power_path_closed: int | None = None  # ms since 1970
     hands_off: bool = False
-    stopping: bool = False  # the last transaction has ended; its stop is not confirmed yet
+    stopping: bool = False  # energy that nobody has a right to is being stopped
+    inoperative: bool = False
+    met: bool = False  # the unit has been seen since the start
     wanted: Wanted = field(default_factory=lambda: Wanted(mode=Mode.HANDS_OFF))
 
     @property
@@ -112,12 +114,19 @@ class Position:
         if self.hands_off:
             return Mode.HANDS_OFF, None
         if session.wants_energy:
-            return _energy(self.limit)
+            return self._left_to_him() or _energy(self.limit)
         if session.transaction_id is not None:
             return (Mode.STOP if session.ending else Mode.PAUSE), None
-        if self.stopping or self.settings.local is LocalPolicy.ENFORCE:
+        if self.stopping or self.inoperative or self.settings.local is LocalPolicy.ENFORCE:
             return Mode.STOP, None
         return Mode.HANDS_OFF, None
+
+    def _left_to_him(self) -> tuple[Mode, int | None] | None:
+        """What a person started at the unit stays as he chose, never above a limit in force (the resident wins)."""
+        if not self.session.state.local or (self.limit is not None and self.limit <= 0):
+            return None
+        discharges = self.seen.power is not None and self.seen.power.value < 0
+        return (Mode.HANDS_OFF, None) if self.limit is None or discharges else None
 
 
 def _energy(limit: int | None) -> tuple[Mode, int | None]:

@@ -74,6 +74,7 @@ class SessionState:
     connected: bool = False
     stopped_remotely: bool = False
     power_path_closed: int | None = None
+    local: bool = False  # begun by a person at the unit: what he chose is left to him
 
     def to_json(self) -> dict[str, Any]:
         """As plain data for the store."""
@@ -108,9 +109,12 @@ class Session:
         state = self.state
         return state.authorized and state.transaction_id is not None and self.ending is None
 
-    def authorize(self, token: IdToken, remote_start_id: int | None, now: int) -> list[Emission]:
-        """A token was accepted for this EVSE (F01, F02; E02.FR.01, E03.FR.01)."""
+    def authorize(
+        self, token: IdToken, remote_start_id: int | None, now: int, *, local: bool = False
+    ) -> list[Emission]:
+        """A token was accepted for this EVSE (F01, F02; E02.FR.01, E03.FR.01), or a person has started the unit."""
         state = self.state
+        state.local = local
         state.token = {"id_token": token.id_token, "type": token.type}
         state.token_told = False
         state.remote_start_id = remote_start_id

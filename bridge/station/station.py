@@ -134,11 +134,12 @@ class Station:
             position.session.state.connected = known == str(True)
         for row in await self.store.transactions(self.id):
             self._resume(row)
+        for position in self.positions.values():
+            position.inoperative = position.evse_id in self.availability.inoperative
+            position.evse.listen(self._listener(position))
 
     async def run(self) -> None:
         """Serve for ever; cancel to end."""
-        for position in self.positions.values():
-            position.evse.listen(self._listener(position))
         self.reconsider()
         try:
             async with asyncio.TaskGroup() as group:
@@ -200,26 +201,39 @@ class Station:
         """A unit has shown something new. Without the CSMS's time nothing is told (no time stamp is invented)."""
         session = position.session
         connected = session.state.connected
+        self._first_look(position, seen)
+        if position.stopping and seen.confirmed and position.wanted.mode is Mode.STOP:
+            position.stopping = False
         if self.time.known:
             now = self.clock.monotonic()
             made = session.observe(seen, now)
             for happening in happened:
                 made += self._on_happening(position, happening)
             self.emit(position, made)
-            if position.stopping and seen.confirmed and position.wanted.mode is Mode.STOP:
-                position.stopping = False
         if session.state.connected != connected:
             self._remember(position)
         self._show(position)
         self._after(position)
+
+    def _first_look(self, position: Position, seen: Observed) -> None:
+        """A unit that is found discharging without a transaction is stopped at once: nobody bounds it."""
+        if position.met or not seen.reachable or seen.power is None:
+            return
+        position.met = True
+        if seen.power.value < 0 and position.session.transaction_id is None and not position.hands_off:
+            self.log.warning("discharging without a transaction", evse=position.evse_id, power_mw=seen.power.value)
+            position.stopping = True
 
     def _on_happening(self, position: Position, happening: Happening) -> list[Emission]:
         """What somebody did at the unit (AIF-1-2), by the site's policy."""
         self.log.info("happened", evse=position.evse_id, kind=str(happening.kind), text=happening.text)
         idle = position.session.transaction_id is None
         report = position.settings.local is LocalPolicy.REPORT
-        if happening.kind is HappeningKind.LOCAL_START and idle and report:
-            return position.session.authorize(self.settings.local_token, None, self.clock.monotonic())
+        now = self.clock.monotonic()
+        if happening.kind is HappeningKind.LOCAL_START and idle and report and not position.inoperative:
+            return position.session.authorize(self.settings.local_token, None, now, local=True)
+        if happening.kind is HappeningKind.LOCAL_STOP and position.session.state.local:
+            return position.session.deauthorize(TriggerReason.STOP_AUTHORIZED, Reason.LOCAL, now)
         return []
 
     # -- transaction events
@@ -254,6 +268,7 @@ class Station:
         if ends:
             await self.charging.end(row.transaction_id)
             self.availability.idle(position.evse_id)
+            position.inoperative = position.evse_id in self.availability.inoperative
             await self.availability.report(position.evse_id)
             self.reconsider()
 
@@ -382,6 +397,8 @@ class Station:
             busy = not operative and position.session.transaction_id is not None
             scheduled = scheduled or busy
             self.availability.set_operative(position.evse_id, operative, when_idle=busy)
+            position.inoperative = position.evse_id in self.availability.inoperative
+        self.reconsider()
         return scheduled
 
     # -- settings

@@ -35,7 +35,7 @@ def evening() -> list[Row]:
 def test_every_step_saw_what_it_expects(evening: list[Row]) -> None:
     labels = [(row.step, row.expected) for row in evening if row.expected]
     expected = [(step.name, e.label) for step in STEPS for group in step.groups for e in group]
-    assert labels == expected
+    assert sorted(labels) == sorted(expected)  # within a group the order is free
     assert all(row.seen for row in evening)
 
 

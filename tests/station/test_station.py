@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.clock import Clock, run_virtual
-from bridge.evse import ChargingState, Connector, Mode, Plug
+from bridge.evse import ChargingState, Connector, Happening, HappeningKind, Mode, Plug, Reading
 from bridge.sim.csms import DemoCsms
 from bridge.sim.csms_behaviour import Never, Refuse
 from bridge.store.sqlite import open_store
@@ -503,3 +503,59 @@ def test_pending_is_asked_again_after_the_interval() -> None:
             assert csms.violations == []
 
     run_virtual(play())
+
+
+def test_a_start_at_the_unit_is_told_as_a_local_transaction_and_left_alone() -> None:
+    async def body(scene: Stage) -> None:
+        scene.evse.plug()
+        scene.evse.show(Happening(HappeningKind.LOCAL_START, "operationMode=discharge"))
+        started = await scene.wait("TransactionEvent", eventType="Started")
+        assert started["triggerReason"] == "Authorized"
+        assert started["idToken"]["type"] == "NoAuthorization"
+        scene.evse.flow(-2000)
+        await scene.wait("TransactionEvent", transactionInfo__chargingState="Charging")
+        assert {wish.mode for wish in scene.evse.wishes} == {Mode.HANDS_OFF}
+        scene.evse.show(Happening(HappeningKind.LOCAL_STOP, "operationMode=idle"))
+        scene.evse.show(confirmed=True)
+        ended = await scene.wait("TransactionEvent", eventType="Ended")
+        assert ended["transactionInfo"]["stoppedReason"] == "Local"
+
+    on_stage(body)
+
+
+def test_a_start_at_the_unit_stays_under_a_limit_in_force() -> None:
+    async def body(scene: Stage) -> None:
+        limit = profile(1000, "TxDefaultProfile")
+        assert (await scene.call("SetChargingProfile", evseId=1, chargingProfile=limit))["status"] == "Accepted"
+        scene.evse.plug()
+        scene.evse.show(Happening(HappeningKind.LOCAL_START, "operationMode=charge"))
+        await scene.wait("TransactionEvent", eventType="Started")
+        scene.evse.flow(3000)
+        await scene.wait("TransactionEvent", transactionInfo__chargingState="Charging")
+        assert (scene.evse.wish.mode, scene.evse.wish.target) == (Mode.CHARGE, 1_000_000)
+
+    on_stage(body)
+
+
+def test_a_unit_found_discharging_without_a_transaction_is_stopped() -> None:
+    async def body(scene: Stage) -> None:
+        reading = Reading(-3_000_000, scene.clock.monotonic())
+        scene.evse.show(plug=Plug.YES, connector=Connector.OCCUPIED, power=reading)
+        assert scene.evse.wish.mode is Mode.STOP
+        scene.evse.show(confirmed=True, power=Reading(0, scene.clock.monotonic()))
+        await scene.clock.sleep(1_000)
+        assert scene.evse.wish.mode is Mode.HANDS_OFF
+
+    on_stage(body)
+
+
+def test_an_inoperative_evse_is_kept_stopped() -> None:
+    async def body(scene: Stage) -> None:
+        await scene.call("ChangeAvailability", operationalStatus="Inoperative")
+        scene.evse.plug()
+        scene.evse.show(Happening(HappeningKind.LOCAL_START, "operationMode=charge"))
+        await scene.clock.sleep(1_000)
+        assert scene.evse.wish.mode is Mode.STOP
+        assert scene.events == []
+
+    on_stage(body)
