@@ -123,7 +123,7 @@ class Dispatch:
         found = remote_control.find_transaction(request, station.positions.values())
         if found:
             tasks = station.deauthorize(found, TriggerReason.REMOTE_STOP, Reason.REMOTE)
-            await station.keep_state(found)
+            await station.transactions.keep_state(found)
             if tasks:
                 await asyncio.gather(*tasks)
         return remote_control.stop_answer(found)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bridge.clock import Clock
 from bridge.evse import Evse, Mode, Observed, Wanted
 from bridge.station.composite import Grid
 from bridge.station.profiles import EvseRules
@@ -136,16 +134,3 @@ def _energy(limit: int | None) -> tuple[Mode, int | None]:
     if limit == 0:
         return Mode.PAUSE, None
     return (Mode.CHARGE if limit > 0 else Mode.DISCHARGE), limit
-
-
-def make_position(
-    settings: EvseSettings,
-    evse: Evse,
-    session: Session,
-    clock: Clock,
-    *,
-    sample: Callable[[], None],
-    due: Callable[[], None],
-) -> Position:
-    """A position with its timers."""
-    return Position(settings, evse, session, Timer(clock, sample), Timer(clock, due))

@@ -75,6 +75,23 @@ class SmartCharging:
             request = from_text(self._adapter, SetChargingProfileRequest, row.payload)
             self.installed = install(self.installed, InstalledProfile(request.evse_id, request.charging_profile))
 
+    async def resume(self, transactions: Mapping[int, str]) -> None:
+        """Finish what a kill has cut short: TxProfiles belong to the open `transactions` (by EVSE), or go (K02.FR.05).
+
+        One that waits for its transaction gets the one that has begun; a start that did not come so far is forgotten.
+        """
+        for evse_id, transaction_id in transactions.items():
+            await self.begin(evse_id, transaction_id)
+        stale = [
+            item.profile.id
+            for item in self.installed
+            if item.profile.charging_profile_purpose is ChargingProfilePurpose.TX_PROFILE
+            and item.profile.transaction_id not in transactions.values()
+        ]
+        if stale:
+            await self._store.delete_profiles(self._station, stale)
+            self.installed = tuple(item for item in self.installed if item.profile.id not in stale)
+
     # -- messages
 
     async def set_profile(self, request: SetChargingProfileRequest, rules: ProfileRules) -> SetChargingProfileResponse:

@@ -7,7 +7,6 @@ anything is done about them, and a wish, which the charger carries out.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,12 +17,10 @@ import structlog
 from bridge.clock import Clock
 from bridge.errors import CsmsError
 from bridge.evse import Evse, Happening, HappeningKind, Mode, Observed
-from bridge.station import metering
 from bridge.station.availability import Availability
-from bridge.station.composite import epoch_ms
 from bridge.station.csms_time import CsmsTime
 from bridge.station.delivery import Delivery
-from bridge.station.device_model import Change, DeviceModel
+from bridge.station.device_model import Change, DeviceModel, Place
 from bridge.station.device_model_table import Key
 from bridge.station.dispatch import Dispatch
 from bridge.station.link import Answer, Link
@@ -35,35 +32,26 @@ from bridge.station.messages import (
     IdToken,
     IdTokenKind,
     OperationalStatus,
-    ReadingContext,
     Reason,
     Request,
     StatusNotificationRequest,
-    TransactionEvent,
     TransactionEventRequest,
     TransactionEventResponse,
     TriggerReason,
     TxPoint,
 )
-from bridge.station.messages import Evse as EvseId
-from bridge.station.messages import Transaction as TransactionInfo
-from bridge.station.messages.text import from_text, to_text
+from bridge.station.messages.text import from_text
 from bridge.station.messages.v201 import Adapter
 from bridge.station.position import EvseSettings, LocalPolicy, Position
 from bridge.station.profiles import ProfileRules
 from bridge.station.provisioning import Provisioning
-from bridge.station.session import Emission, Session, SessionRules, SessionState
+from bridge.station.session import Emission, Session, SessionRules
 from bridge.station.smart_charging import SmartCharging
 from bridge.station.timer import Timer
+from bridge.station.transactions import Transactions
 from bridge.store.port import Store, TransactionRow
 
 _log = structlog.get_logger(__name__)
-
-_CONTEXT = {
-    TransactionEvent.STARTED: (ReadingContext.TRANSACTION_BEGIN, Key.SAMPLED_TX_STARTED_MEASURANDS),
-    TransactionEvent.UPDATED: (ReadingContext.SAMPLE_PERIODIC, Key.SAMPLED_TX_UPDATED_MEASURANDS),
-    TransactionEvent.ENDED: (ReadingContext.TRANSACTION_END, Key.SAMPLED_TX_ENDED_MEASURANDS),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +100,7 @@ class Station:
             decode=lambda text: from_text(adapter, TransactionEventRequest, text),
             answered=self._on_event_answered,
         )
+        self.transactions = Transactions(self)
         self.positions: dict[int, Position] = {
             evse.evse_id: self._make_position(evse, evses[evse.evse_id]) for evse in settings.evses
         }
@@ -132,8 +121,12 @@ class Station:
             self.availability.restore(position.evse_id, settings)
             known = settings.get(f"evse.{position.evse_id}.connected")
             position.session.state.connected = known == str(True)
-        for row in await self.store.transactions(self.id):
+        rows = await self.store.transactions(self.id)
+        for row in rows:
             self._resume(row)
+        await self.charging.resume({row.evse_id: row.transaction_id for row in rows})
+        for position in self.positions.values():  # here, since `run` may be begun again after a failure
+            position.evse.listen(self._listener(position))
         for position in self.positions.values():
             position.inoperative = position.evse_id in self.availability.inoperative
             position.evse.listen(self._listener(position))
@@ -209,7 +202,7 @@ class Station:
             made = session.observe(seen, now)
             for happening in happened:
                 made += self._on_happening(position, happening)
-            self.emit(position, made)
+            self.transactions.emit(position, made)
         if session.state.connected != connected:
             self._remember(position)
         self._show(position)
@@ -236,67 +229,7 @@ class Station:
             return position.session.deauthorize(TriggerReason.STOP_AUTHORIZED, Reason.LOCAL, now)
         return []
 
-    # -- transaction events
-
-    def emit(self, position: Position, made: Iterable[Emission]) -> list[asyncio.Task[None]]:
-        """Record events in order. Each task ends when its event is durable; then it is on its way.
-
-        What an event says is fixed here, at once; the tasks hand it to the store in the order in which they were made.
-        """
-        return [self.spawn(self._record(position, *self._fix(position, emission))) for emission in made]
-
-    def _fix(self, position: Position, emission: Emission) -> tuple[TransactionRow, TransactionEventRequest]:
-        if emission.event is TransactionEvent.STARTED:
-            position.seq_no = 0
-            position.sampling.set_in(self._sample_interval())
-        self._note_power_path(position)
-        request = self._request(position, emission, position.seq_no)
-        row = TransactionRow(emission.transaction_id, position.evse_id, position.seq_no, self._state_text(position))
-        position.seq_no += 1
-        if emission.event is TransactionEvent.ENDED:
-            position.sampling.cancel()
-            position.stopping = not position.seen.confirmed
-            position.power_path_closed = position.limit = None
-        return row, request
-
-    async def _record(self, position: Position, row: TransactionRow, request: TransactionEventRequest) -> None:
-        ends = request.event_type is TransactionEvent.ENDED
-        self.delivery.append(await self.store.record(self.id, row, to_text(self.adapter, request), ends=ends))
-        if request.event_type is TransactionEvent.STARTED:
-            await self.charging.begin(position.evse_id, row.transaction_id)
-            self.reconsider()
-        if ends:
-            await self.charging.end(row.transaction_id)
-            self.availability.idle(position.evse_id)
-            position.inoperative = position.evse_id in self.availability.inoperative
-            await self.availability.report(position.evse_id)
-            self.reconsider()
-
-    def _request(self, position: Position, emission: Emission, seq_no: int) -> TransactionEventRequest:
-        stamp = self.time.utc()
-        if stamp is None:
-            raise AssertionError("no event is made before the CSMS has told the time")
-        context, measurands = _CONTEXT[emission.event]
-        with_values = emission.event is not TransactionEvent.UPDATED or emission.trigger in _CARRIES_VALUES
-        wanted = metering.parse_measurands(self.model.text(measurands)) if with_values else ()
-        return TransactionEventRequest(
-            event_type=emission.event,
-            timestamp=stamp,
-            trigger_reason=emission.trigger,
-            seq_no=seq_no,
-            transaction_info=TransactionInfo(
-                transaction_id=emission.transaction_id,
-                charging_state=emission.charging_state,
-                stopped_reason=emission.stopped_reason,
-                remote_start_id=emission.remote_start_id,
-            ),
-            meter_value=metering.meter_value(position.seen, wanted, context, self.time),
-            offline=None if self.online else True,
-            evse=EvseId(position.evse_id, 1) if emission.with_evse else None,
-            id_token=emission.id_token,
-        )
-
-    def _on_event_answered(self, request: TransactionEventRequest, response: TransactionEventResponse) -> None:
+    async def _on_event_answered(self, request: TransactionEventRequest, response: TransactionEventResponse) -> None:
         """E05: a token that the CSMS does not accept ends the right to energy."""
         info = response.id_token_info
         if info is None or info.status is AuthorizationStatus.ACCEPTED:
@@ -304,6 +237,7 @@ class Station:
         for position in self.positions.values():
             if position.session.transaction_id == request.transaction_info.transaction_id:
                 self.deauthorize(position, TriggerReason.DEAUTHORIZED, Reason.DE_AUTHORIZED)
+                await self.keep_state(position)
 
     # -- what is wanted
 
@@ -311,13 +245,13 @@ class Station:
         """End the right to energy, and stop."""
         made = position.session.deauthorize(trigger, reason, self.clock.monotonic())
         self._after(position)
-        return self.emit(position, made)
+        return self.transactions.emit(position, made)
 
     async def authorize(self, position: Position, token: IdToken, remote_start_id: int | None) -> None:
         """A token may have energy at an EVSE. Returns when what it began is durable."""
         made = position.session.authorize(token, remote_start_id, self.clock.monotonic())
-        self._note_power_path(position)
-        tasks = self.emit(position, made)
+        self.transactions.note_power_path(position)
+        tasks = self.transactions.emit(position, made)
         if tasks:
             await asyncio.gather(*tasks)
         self._show(position)
@@ -349,17 +283,13 @@ class Station:
         units = frozenset(ChargingRateUnit(unit) for unit in self.model.members(Key.SMART_RATE_UNIT))
         return ProfileRules({evse_id: position.rules for evse_id, position in self.positions.items()}, units)
 
-    async def keep_state(self, position: Position) -> None:
-        """Make durable what a session knows beside its events (that it was stopped, say)."""
-        if position.session.transaction_id is not None:
-            row = TransactionRow(
-                position.session.transaction_id, position.evse_id, position.seq_no, self._state_text(position)
-            )
-            await self.store.update_transaction(self.id, row)
-
     def set_hands_off(self, evse_id: int, on: bool) -> None:
-        """Leave a unit alone until that is lifted."""
+        """Leave a unit alone until that is lifted, by whoever; kept over a restart."""
         self.positions[evse_id].hands_off = on
+        if self.model.boolean(Key.EVSE_HANDS_OFF, evse_id) is not on:  # the CSMS's own change is kept already
+            value = str(on).lower()
+            self.model.publish(Key.EVSE_HANDS_OFF, value, evse_id)
+            self.spawn(self.store.put_settings(self.id, {str(Place(Key.EVSE_HANDS_OFF, evse_id)): value}))
         self.reconsider()
 
     def stop_locally(self, evse_id: int) -> bool:
@@ -367,6 +297,7 @@ class Station:
         position = self.positions[evse_id]
         running = position.session.state.authorized
         self.deauthorize(position, TriggerReason.STOP_AUTHORIZED, Reason.LOCAL)
+        self.spawn(self.keep_state(position))
         return running
 
     # -- what the CSMS asks to hear
@@ -385,7 +316,7 @@ class Station:
     def trigger_events(self, chosen: Iterable[Position]) -> None:
         """F06.FR.07: a TransactionEvent of each open transaction."""
         for position in chosen:
-            self.emit(position, position.session.periodic(TriggerReason.TRIGGER))
+            self.transactions.emit(position, position.session.periodic(TriggerReason.TRIGGER))
 
     async def set_operative(self, chosen: Iterable[Position], operative: bool) -> bool:
         """G03: keep and apply it; whether a transaction delays it."""
@@ -400,6 +331,13 @@ class Station:
             position.inoperative = position.evse_id in self.availability.inoperative
         self.reconsider()
         return scheduled
+
+    async def transaction_ended(self, position: Position) -> None:
+        """What waited for the end takes effect."""
+        self.availability.idle(position.evse_id)
+        position.inoperative = position.evse_id in self.availability.inoperative
+        await self.availability.report(position.evse_id)
+        self.reconsider()
 
     # -- settings
 
@@ -430,7 +368,7 @@ class Station:
     def _make_position(self, settings: EvseSettings, evse: Evse) -> Position:
         position: Position
         session = Session(SessionRules(frozenset(), frozenset(), 0), self._new_id)
-        sampling = Timer(self.clock, lambda: self._sample(position))
+        sampling = Timer(self.clock, lambda: self.transactions.sample(position))
         deadline = Timer(self.clock, lambda: self._due(position))
         position = Position(settings, evse, session, sampling, deadline)
         return position
@@ -439,32 +377,21 @@ class Station:
         return lambda seen, happened: self.observe(position, seen, happened)
 
     def _resume(self, row: TransactionRow) -> None:
-        """An open transaction goes on where it stood; its vehicle may have left meanwhile."""
         position = self.positions.get(row.evse_id)
         if position is None:
             self.log.error("open transaction of an EVSE that is gone", transaction=row.transaction_id)
-            return
-        position.session.state = SessionState.from_json(json.loads(row.state))
-        position.seq_no = row.seq_no
-        position.power_path_closed = position.session.state.power_path_closed
-        position.sampling.set_in(self._sample_interval())
-        self.log.info("transaction resumed", transaction=row.transaction_id, seq_no=row.seq_no)
+        else:
+            self.transactions.resume(position, row)
 
     def _after(self, position: Position) -> None:
         """What follows any change of a session: its wish and its next deadline."""
-        self._note_power_path(position)
+        self.transactions.note_power_path(position)
         if position.session.wants_energy and position.limit is None:
             self.reconsider()
         else:
             position.apply()
-        position.deadline.set_at(position.session.next_deadline())
-
-    def _note_power_path(self, position: Position) -> None:
-        """Relative schedules begin when power can flow (K01.FR.41)."""
-        session = position.session
-        utc = self.time.utc()
-        if position.power_path_closed is None and session.wants_energy and session.state.connected and utc:
-            position.power_path_closed = session.state.power_path_closed = epoch_ms(utc)
+        # Before there is a time no event can be made; the acceptance comes back here.
+        position.deadline.set_at(position.session.next_deadline() if self.time.known else None)
 
     def _show(self, position: Position) -> None:
         """Let the connector's status follow what is seen and whether a vehicle is awaited."""
@@ -475,18 +402,9 @@ class Station:
 
     def _due(self, position: Position) -> None:
         if self.time.known:
-            self.emit(position, position.session.tick(self.clock.monotonic()))
+            self.transactions.emit(position, position.session.tick(self.clock.monotonic()))
         self._show(position)
         self._after(position)
-
-    def _sample(self, position: Position) -> None:
-        """E02.FR.10: meter values at every interval."""
-        if self.time.known:
-            self.emit(position, position.session.periodic(TriggerReason.METER_VALUE_PERIODIC))
-        position.sampling.set_in(self._sample_interval())
-
-    def _sample_interval(self) -> int:
-        return (self.model.integer(Key.SAMPLED_TX_UPDATED_INTERVAL) or 86_400) * 1000
 
     async def _tell_status(self, request: StatusNotificationRequest) -> bool:
         if not self.online:
@@ -509,9 +427,6 @@ class Station:
         connected = str(position.session.state.connected)
         self.spawn(self.store.put_settings(self.id, {f"evse.{position.evse_id}.connected": connected}))
 
-    def _state_text(self, position: Position) -> str:
-        return json.dumps(position.session.state.to_json(), separators=(",", ":"))
-
     def _new_id(self) -> str:
         return str(UUID(int=self.clock.random.getrandbits(128), version=4))
 
@@ -519,7 +434,3 @@ class Station:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             self.log.error("a task failed", error=str(error), exc_info=error)
-
-
-#: The triggers on which an Updated event carries meter values.
-_CARRIES_VALUES = {TriggerReason.METER_VALUE_PERIODIC, TriggerReason.TRIGGER, TriggerReason.CHARGING_STATE_CHANGED}

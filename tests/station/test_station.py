@@ -559,3 +559,21 @@ def test_an_inoperative_evse_is_kept_stopped() -> None:
         assert scene.events == []
 
     on_stage(body)
+
+
+def test_a_stop_that_a_kill_interrupted_is_finished_after_the_restart() -> None:
+    async def play() -> None:
+        store = await open_store(Path(":memory:"), inline=True)
+        csms = DemoCsms(Clock(seed=3))
+        async with stage(store=store, csms=csms) as scene:
+            transaction = await _charging(scene)
+            await scene.call("RequestStopTransaction", transactionId=transaction)
+        await csms.drop(STATION) if csms.connected(STATION) else None
+        async with stage(store=store, csms=csms, wait_boot=False) as scene:
+            scene.evse.plug()
+            ended = await scene.wait("TransactionEvent", eventType="Ended")
+            assert ended["transactionInfo"]["stoppedReason"] == "Remote"
+            assert scene.evse.wish.mode is Mode.STOP
+        assert not any(csms.gaps().values())
+
+    run_virtual(play())

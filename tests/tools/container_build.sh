@@ -19,7 +19,7 @@ trap cleanup EXIT
 
 if ! buildah images --quiet "$base" >/dev/null 2>&1; then
     echo "== base image from debootstrap"
-    debootstrap --variant=minbase bookworm "$work/root" "${MIRROR:-http://deb.debian.org/debian}"
+    debootstrap --variant=minbase bookworm "$work/root" ${MIRROR:+"$MIRROR"}
     container=$(buildah from scratch)
     buildah add --quiet "$container" "$work/root" /
     buildah config --cmd bash --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$container"
