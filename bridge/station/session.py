@@ -98,13 +98,6 @@ class Session:
         self.authorization_until: int | None = None
         self._energy = False
 
-    def resume(self, state: SessionState, now: int) -> None:
-        """Go on where an earlier life of the gateway stood; a stop that was not confirmed then gets its time anew."""
-        self.state = state
-        if state.transaction_id is not None and state.ending_trigger and state.ending_reason:
-            trigger, reason = TriggerReason(state.ending_trigger), Reason(state.ending_reason)
-            self.ending = Ending(trigger, reason, now + STOP_CONFIRMATION)
-
     @property
     def transaction_id(self) -> str | None:
         """The open transaction."""
@@ -144,7 +137,6 @@ class Session:
             return []
         if self.rules.stop_points & {TxPoint.AUTHORIZED, TxPoint.POWER_PATH_CLOSED}:
             self.ending = self.ending or Ending(trigger, reason, now + STOP_CONFIRMATION)
-            state.ending_trigger, state.ending_reason = self.ending.trigger.value, self.ending.reason.value
             return []
         return [self._emit(TransactionEvent.UPDATED, trigger)]
 

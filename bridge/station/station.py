@@ -134,12 +134,19 @@ class Station:
     async def run(self) -> None:
         """Serve for ever; cancel to end."""
         self.reconsider()
+        for position in self.positions.values():
+            position.deadline.set_at(position.session.next_deadline())
+            self.transactions.arm(position)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.delivery.run())
                 group.create_task(self.link.run(self))
         finally:
             self.provisioning.disconnected()
+            self._edge.cancel()
+            for position in self.positions.values():
+                position.deadline.cancel()
+                position.sampling.cancel()
             for task in tuple(self._tasks):
                 task.cancel()
 
@@ -237,7 +244,7 @@ class Station:
         for position in self.positions.values():
             if position.session.transaction_id == request.transaction_info.transaction_id:
                 self.deauthorize(position, TriggerReason.DEAUTHORIZED, Reason.DE_AUTHORIZED)
-                await self.keep_state(position)
+                await self.transactions.keep_state(position)
 
     # -- what is wanted
 
@@ -297,7 +304,7 @@ class Station:
         position = self.positions[evse_id]
         running = position.session.state.authorized
         self.deauthorize(position, TriggerReason.STOP_AUTHORIZED, Reason.LOCAL)
-        self.spawn(self.keep_state(position))
+        self.spawn(self.transactions.keep_state(position))
         return running
 
     # -- what the CSMS asks to hear

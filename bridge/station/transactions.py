@@ -54,9 +54,12 @@ class Transactions:
         position.session.resume(SessionState.from_json(json.loads(row.state)), self._station.clock.monotonic())
         position.seq_no = row.seq_no
         position.power_path_closed = position.session.state.power_path_closed
-        position.sampling.set_in(self._sample_interval())
-        position.deadline.set_at(position.session.next_deadline())
         self._station.log.info("transaction resumed", transaction=row.transaction_id, seq_no=row.seq_no)
+
+    def arm(self, position: Position) -> None:
+        """Sample meter values as long as a transaction goes on."""
+        if position.session.transaction_id is not None:
+            position.sampling.set_in(self._sample_interval())
 
     async def keep_state(self, position: Position) -> None:
         """Make durable what a session knows beside its events (that it was stopped, say)."""
