@@ -19,7 +19,7 @@ from bridge.station.position import DischargeWay, LocalPolicy
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class OnShutdown(StrEnum):

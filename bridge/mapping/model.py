@@ -18,7 +18,7 @@ from bridge.mapping.quantity import milliseconds, quantity
 class Strict(BaseModel):
     """The base of all models: nothing unknown, nothing converted silently."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True, defer_build=True)
 
 
 # Words ----------------------------------------------------------------------------------------------------------

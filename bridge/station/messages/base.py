@@ -18,7 +18,8 @@ from pydantic.dataclasses import dataclass
 T = TypeVar("T")
 R = TypeVar("R", bound="Response")
 
-_CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False)
+#: `defer_build`: a class that is part of a message needs no validator of its own, which would be memory for nothing.
+_CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False, defer_build=True)
 
 #: RFC 3339, section 5.6, but the zone may be missing: some CSMSs send naive times and mean UTC.
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
