@@ -67,6 +67,8 @@ class ControlApi:
             if handler is None:
                 raise RequestError(f'"do" is one of {", ".join(sorted(self._handlers))}')
             return {"api": VERSION, "result": handler(request)}
+        except RecursionError:
+            return {"api": VERSION, "error": "the request is nested too deeply"}
         except (ValueError, RequestError) as error:
             return {"api": VERSION, "error": str(error)}
 
@@ -130,9 +132,9 @@ class ControlApi:
         station, evse_id = request.get("station"), request.get("evse")
         if not isinstance(station, str) or station not in self._gateway.stations:
             raise RequestError(f'"station" is one of {", ".join(sorted(self._gateway.stations))}')
-        if evse_id not in self._gateway.stations[station].positions:
+        if type(evse_id) is not int or evse_id not in self._gateway.stations[station].positions:
             raise RequestError(f'"evse" is one of {sorted(self._gateway.stations[station].positions)}')
-        return station, int(evse_id)
+        return station, evse_id
 
 
 def _plain(value: Any) -> Any:

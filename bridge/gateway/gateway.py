@@ -84,6 +84,7 @@ class Gateway:
 
     async def _supervise(self, station: Station) -> None:
         """A station in trouble does not stop the others: it is begun again after a pause."""
+        structlog.contextvars.bind_contextvars(station=station.id)  # for all that is logged in this task and below
         while True:
             try:
                 await station.run()

@@ -37,8 +37,20 @@ def set_up_logs(config: LogConfig) -> None:
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Hide values whose names say that they are secret."""
-    for name in event:
-        if any(word in name.lower() for word in _SECRET_WORDS):
-            event[name] = _HIDDEN
+    """Hide values whose names say that they are secret, however deep they lie."""
+    for name, value in event.items():
+        event[name] = _HIDDEN if _secret(name) else _without_secrets(value)
     return event
+
+
+def _secret(name: object) -> bool:
+    return isinstance(name, str) and any(word in name.lower() for word in _SECRET_WORDS)
+
+
+def _without_secrets(value: Any) -> Any:
+    """A copy where something had to be looked into; what is no container is given back as it is."""
+    if isinstance(value, dict):
+        return {name: _HIDDEN if _secret(name) else _without_secrets(part) for name, part in value.items()}
+    if type(value) in (list, tuple):
+        return [_without_secrets(part) for part in value]
+    return value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from bridge import __version__
@@ -13,15 +14,23 @@ from bridge.errors import ConfigError
 from bridge.evse import Evse
 from bridge.gateway.config import CsmsConfig, EvseConfig, StationConfig
 from bridge.station.backoff import BackOffSettings
-from bridge.station.device_model import DeviceModel, EvseTraits
+from bridge.station.device_model import Change, DeviceModel, EvseTraits
 from bridge.station.device_model_table import Key
 from bridge.station.link import Dialer, Link, LinkSettings
 from bridge.station.link_websocket import WebSocketDialer, WebSocketSettings
-from bridge.station.messages import ChargingStation
+from bridge.station.messages import ChargingStation, ConnectorStatus
 from bridge.station.messages.v201 import Adapter
 from bridge.station.position import EvseSettings
 from bridge.station.station import Station, StationSettings
 from bridge.store.port import Store
+
+_FREEST_FIRST = (
+    ConnectorStatus.AVAILABLE,
+    ConnectorStatus.OCCUPIED,
+    ConnectorStatus.RESERVED,
+    ConnectorStatus.UNAVAILABLE,
+    ConnectorStatus.FAULTED,
+)
 
 
 def dialer_for(config: StationConfig) -> WebSocketDialer:
@@ -52,7 +61,9 @@ async def make_station(
         identity=ChargingStation(model=config.model, vendor_name=config.vendor, firmware_version=__version__),
     )
     station = Station(settings, link=link, adapter=adapter, store=store, clock=clock, model=model, evses=evses)
-    _bind(station)
+    _bind_link(station)
+    _bind_availability(station)
+    _bind_hands_off(station)
     await station.restore()
     return station
 
@@ -73,8 +84,8 @@ def link_settings(model: DeviceModel) -> LinkSettings:
     return LinkSettings(call_timeout=model.integer(Key.MESSAGE_TIMEOUT) * 1000, back_off=back_off)
 
 
-def _bind(station: Station) -> None:
-    """Settings that a CSMS changes take effect where they are used."""
+def _bind_link(station: Station) -> None:
+    """Settings of the link that a CSMS changes take effect there."""
 
     def relink(_: object) -> None:
         station.link.settings = link_settings(station.model)
@@ -86,6 +97,32 @@ def _bind(station: Station) -> None:
         Key.RETRY_BACK_OFF_REPEAT_TIMES,
     ):
         station.model.on_change(relink, key)
+
+
+def _bind_availability(station: Station) -> None:
+    """AvailabilityState tells what StatusNotification would; of the station, the freest of its EVSEs."""
+    model = station.model
+
+    def state(evse_ids: Iterable[int]) -> str:
+        known = {station.availability.status(evse_id) or ConnectorStatus.UNAVAILABLE for evse_id in evse_ids}
+        return next(status for status in _FREEST_FIRST if status in known)
+
+    model.bind(Key.STATION_AVAILABILITY_STATE, partial(state, tuple(station.positions)))
+    for evse_id in station.positions:
+        model.bind(Key.EVSE_AVAILABILITY_STATE, partial(state, (evse_id,)), evse_id)
+        model.bind(Key.CONNECTOR_AVAILABILITY_STATE, partial(state, (evse_id,)), evse_id, 1)
+
+
+def _bind_hands_off(station: Station) -> None:
+    """The CSMS may have a unit left alone, as the API may; it is kept over a restart."""
+    for evse_id, position in station.positions.items():
+        position.hands_off = station.model.boolean(Key.EVSE_HANDS_OFF, evse_id)
+
+    def changed(change: Change) -> None:
+        evse_id = change.place.evse_id
+        station.set_hands_off(evse_id, station.model.boolean(Key.EVSE_HANDS_OFF, evse_id))
+
+    station.model.on_change(changed, Key.EVSE_HANDS_OFF)
 
 
 def _evse_settings(evse: EvseConfig) -> EvseSettings:

@@ -126,8 +126,6 @@ class Station:
             self._resume(row)
         await self.charging.resume({row.evse_id: row.transaction_id for row in rows})
         for position in self.positions.values():  # here, since `run` may be begun again after a failure
-            position.evse.listen(self._listener(position))
-        for position in self.positions.values():
             position.inoperative = position.evse_id in self.availability.inoperative
             position.evse.listen(self._listener(position))
 

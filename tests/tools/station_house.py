@@ -150,6 +150,10 @@ async def stage(
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+        station._edge.cancel()  # a process that is gone has no timers
+        for position in station.positions.values():
+            position.sampling.cancel()
+            position.deadline.cancel()
 
 
 def profile(limit: float, purpose: str = "TxProfile", **more: Any) -> dict[str, Any]:

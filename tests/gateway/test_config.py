@@ -1,0 +1,182 @@
+"""The site configuration: every kind of mistake is told with its place, all at once, with the nearest name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import ConfigError
+from bridge.gateway.checking import check_site
+from bridge.gateway.config import OnShutdown, load_config
+from bridge.gateway.stations import dialer_for
+
+GOOD = """\
+config: 1
+state_dir: state
+networks:
+  home: {bind: 192.0.2.10}
+units:
+  car: {network: home, address: 192.0.2.20}
+stations:
+  - id: CS-1
+    csms: {url: wss://csms.example.com/ocpp, security_profile: 2, password_file: secret}
+    evses:
+      - {id: 1, unit: car}
+"""
+EXAMPLE = Path(__file__).parents[2] / "config" / "site.yaml"
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "site.yaml"
+    path.write_text(text)
+    return path
+
+
+def _secret(folder: Path, text: str = "a password\n", mode: int = 0o600) -> Path:
+    path = folder / "secret"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_a_right_one_is_read_with_defaults_and_absolute_paths(tmp_path: Path) -> None:
+    site = load_config(_write(tmp_path, GOOD))
+    assert site.state_dir == tmp_path / "state"
+    assert site.stations[0].csms.password_file == tmp_path / "secret"
+    assert site.stations[0].evses[0].on_shutdown is OnShutdown.PAUSE
+    assert site.stations[0].evses[0].discharge == ()
+    assert site.units["car"].eoj == 0x027E01
+    assert site.echonet.response_timeout == 20
+
+
+MISTAKES = [
+    ("state_dir: state", "statedir: state", 2, 'UNKNOWN-KEY unknown key "statedir" - did you mean "state_dir"?'),
+    ("state_dir: state\n", "", 1, 'MISSING-KEY the key "state_dir" is missing'),
+    ("config: 1", "config: 2", 1, "WRONG-VALUE"),
+    ("network: home, ad", "network: hom, ad", 6, "CONFIG-NAME there is no network 'hom' - did you mean \"home\"?"),
+    ("unit: car}", "unit: cart}", 11, "CONFIG-NAME there is no unit 'cart' - did you mean \"car\"?"),
+    ("{bind: 192.0.2.10}", "{bind: 192.0.2.300}", 4, "CONFIG-ADDRESS '192.0.2.300' is no IPv4 or IPv6 address"),
+    ("address: 192.0.2.20", "address: garage", 6, "CONFIG-ADDRESS 'garage'"),
+    ("wss://", "https://", 9, "CONFIG-URL 'https://csms.example.com/ocpp' must begin with ws:// or wss://"),
+    ("wss://", "ws://", 9, "CONFIG-URL security profile 2 is TLS: write wss://"),
+    (", password_file: secret", "", 9, "CONFIG-PASSWORD security profile 2 authenticates the station"),
+    ("security_profile: 2", "security_profile: 7", 9, "WRONG-VALUE"),
+    ("id: 1, unit", "id: 2, unit", 11, "CONFIG-EVSE EVSEs count from 1: this one is 1"),
+    ("id: CS-1", 'id: "CS 1"', 8, "WRONG-VALUE"),
+    ("id: CS-1", "id: 17", 8, "WRONG-TYPE"),
+    ("unit: car}", "unit: car, on_shutdown: paus}", 11, 'did you mean "pause"?'),
+    ("unit: car}", "unit: car, discharge: [v2x]}", 11, "WRONG-VALUE"),
+    ("unit: car}", "unit: car, grid: {voltage: 5}}", 11, "OUT-OF-RANGE"),
+    ("192.0.2.20}", "192.0.2.20, soc_floor: 101}", 6, "OUT-OF-RANGE"),
+    ("192.0.2.20}", "192.0.2.20, control: dryrun}", 6, 'did you mean "dry-run"?'),
+    ("192.0.2.20}", "192.0.2.20, identity: FE00}", 6, "WRONG-VALUE"),
+    ("192.0.2.20}", "192.0.2.20, class: 0x27}", 6, "units"),
+    ("stations:", "echonet: {response_timeout: 5}\nstations:", 7, "OUT-OF-RANGE"),
+    ("stations:", "log: {level: loud}\nstations:", 7, "WRONG-VALUE"),
+    ("config: 1", "config: 1\nconfig: 1", 2, 'YAML-DUPLICATE the key "config" stands in line 1 already'),
+    ("{bind: 192.0.2.10}", "&a {bind: 192.0.2.10}", 4, "YAML-ANCHOR"),
+    ("{bind: 192.0.2.10}", "{bind: 192.0.2.10", 5, "YAML-SYNTAX"),
+    ("    evses:\n      - {id: 1, unit: car}\n", "    evses: []\n", 10, "evses"),
+    ("networks:\n  home: {bind: 192.0.2.10}", "networks: {}", 3, ""),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "line", "message"), MISTAKES, ids=[str(m[1])[:40] for m in MISTAKES])
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, right: str, wrong: str, line: int, message: str) -> None:
+    assert right in GOOD
+    path = _write(tmp_path, GOOD.replace(right, wrong, 1))
+    with pytest.raises(ConfigError) as told:
+        load_config(path)
+    lines = str(told.value).splitlines()
+    assert all(re.match(rf"{re.escape(str(path))}:\d+:\d+: [A-Z-]+ .", one) for one in lines)
+    mine = [one for one in lines if one.startswith(f"{path}:{line}:")]
+    assert mine, lines
+    if message not in ("units", "evses"):
+        assert any(message in one for one in mine), lines
+
+
+def test_a_unit_belongs_to_one_evse_and_a_station_has_one_name(tmp_path: Path) -> None:
+    second = GOOD[GOOD.index("  - id: CS-1") :]
+    with pytest.raises(ConfigError) as told:
+        load_config(_write(tmp_path, GOOD + second))
+    assert "CONFIG-TWICE a second station is named 'CS-1'" in str(told.value)
+    assert "CONFIG-TWICE unit 'car' belongs to CS-1 EVSE 1 already" in str(told.value)
+
+
+def test_all_mistakes_come_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
+    wrong = (
+        GOOD.replace("192.0.2.10", "here")
+        .replace("network: home, ad", "network: x, ad")
+        .replace("unit: car", "unit: u")
+    )
+    with pytest.raises(ConfigError) as told:
+        load_config(_write(tmp_path, wrong))
+    assert [int(line.split(":")[1]) for line in str(told.value).splitlines()] == [4, 6, 11]
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", "."])
+def test_a_file_that_cannot_be_read_says_so(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r":1:1: FILE cannot be read"):
+        load_config(tmp_path / name)
+
+
+def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_bytes(b"config: 1\nstate_dir: \xff\n")
+    with pytest.raises(ConfigError, match=r":2:1: YAML-ENCODING"):
+        load_config(path)
+
+
+# -- secrets and checking
+
+
+def test_a_password_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    _secret(tmp_path, mode=0o644)
+    with pytest.raises(ConfigError, match=r"secret can be read by others: chmod 600"):
+        dialer_for(load_config(_write(tmp_path, GOOD)).stations[0])
+
+
+@pytest.mark.parametrize(("text", "why"), [(None, "cannot be read"), (" \n", "is empty")])
+def test_a_password_that_is_not_there_is_told(tmp_path: Path, text: str | None, why: str) -> None:
+    if text is not None:
+        _secret(tmp_path, text)
+    with pytest.raises(ConfigError, match=why):
+        list(check_site(_write(tmp_path, GOOD)))
+
+
+def test_check_names_what_it_has_looked_at(tmp_path: Path) -> None:
+    _secret(tmp_path)
+    said = list(check_site(_write(tmp_path, GOOD)))
+    assert "1 station(s), 1 unit(s), 1 network(s)" in said[0]
+    assert said[1].startswith("unit car: class 0x027E, table ")
+    assert said[2].startswith("station CS-1: 1 EVSE(s)")
+    assert "20 s" in said[3]
+    assert "a password" not in "\n".join(said)
+
+
+def test_check_finds_a_class_without_a_table(tmp_path: Path) -> None:
+    _secret(tmp_path)
+    text = GOOD.replace("192.0.2.20}", '192.0.2.20, class: "0x0130"}')
+    with pytest.raises(Exception, match="0130"):
+        list(check_site(_write(tmp_path, text)))
+
+
+@pytest.mark.parametrize(
+    ("variable", "why"),
+    [("NoSuch.Variable: 1", "there is no such variable"), ("OCPPCommCtrlr.HeartbeatInterval: soon", "device model")],
+)
+def test_check_finds_a_wrong_first_value_of_the_device_model(tmp_path: Path, variable: str, why: str) -> None:
+    _secret(tmp_path)
+    with pytest.raises(ConfigError, match=why):
+        list(check_site(_write(tmp_path, GOOD + f"    variables: {{{variable}}}\n")))
+
+
+def test_the_example_passes_once_its_password_is_there(tmp_path: Path) -> None:
+    path = _write(tmp_path, EXAMPLE.read_text())
+    (tmp_path / "secrets").mkdir()
+    password = tmp_path / "secrets" / "csms-password"
+    password.write_text("x")
+    password.chmod(0o600)
+    assert len(list(check_site(path))) == 4

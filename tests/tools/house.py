@@ -1,0 +1,244 @@
+"""A whole gateway on virtual time: simulated units to the south, the demo CSMS to the north, and the AIF's checker.
+
+`house` gives everything that a test may touch; `run` plays a coroutine in it and asks at the end that the gateway broke
+no clause of the AIF and that the CSMS found no message to blame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bridge.clock import Clock, run_virtual
+from bridge.gateway.config import SiteConfig
+from bridge.gateway.gateway import Gateway
+from bridge.mapping.load import load_mappings
+from bridge.sim.checker import AifChecker, Violation
+from bridge.sim.codec import Esv, SimFrame, decode
+from bridge.sim.control import SimUnit
+from bridge.sim.csms import DemoCsms
+from bridge.sim.csms_memory import acceptor
+from bridge.sim.lan import Datagram, LanFaults, SimLan
+from bridge.sim.node import NodeConfig, SimNode
+from bridge.sim.unit import SimUnitConfig
+from bridge.station.link import LinkDown
+from bridge.station.link_memory import MemoryDialer
+from bridge.station.station import Station
+from bridge.store.port import Store
+from bridge.store.sqlite import open_store
+
+STATION = "CS-1"
+GATEWAY = "10.0.0.1"
+UNITS = ("10.0.0.2", "10.0.0.3", "10.0.0.4")
+TOKEN = {"idToken": "T-1", "type": "Central"}
+MINUTE = 60_000
+
+_MAPPINGS = load_mappings()
+
+
+@dataclass
+class House:
+    """Everything that a test touches."""
+
+    clock: Clock
+    lan: SimLan
+    units: list[SimUnit]
+    nodes: list[SimNode]
+    csms: DemoCsms
+    gateway: Gateway
+    store: Store
+    checker: AifChecker
+    datagrams: list[Datagram] = field(default_factory=list)
+
+    @property
+    def unit(self) -> SimUnit:
+        return self.units[0]
+
+    @property
+    def station(self) -> Station:
+        return self.gateway.stations[STATION]
+
+    async def call(self, action: str, **payload: Any) -> dict[str, Any]:
+        return await self.csms.call(STATION, action, payload)
+
+    async def told(self, action: str, since: int = 0, timeout_ms: int = 2 * MINUTE, **fields: Any) -> dict[str, Any]:
+        """A CALL of the gateway with these fields (`a__b` for b in a), from index `since` of the CSMS's messages on."""
+        return await self.csms.wait_message(
+            action,
+            lambda payload: all(dig(payload, path) == value for path, value in fields.items()),
+            since=since,
+            timeout_ms=timeout_ms,
+        )
+
+    @property
+    def now(self) -> int:
+        """For `told(since=...)`: only what comes from here on."""
+        return len(self.csms.messages)
+
+    async def ready(self) -> None:
+        """The unit has been read and the CSMS told that it is free (or occupied)."""
+        for status in await self.csms.wait_for(lambda: self.csms.received("StatusNotification"), 2 * MINUTE):
+            if status["connectorStatus"] in ("Available", "Occupied"):
+                return
+        await self.csms.wait_message(
+            "StatusNotification", lambda p: p["connectorStatus"] in ("Available", "Occupied"), timeout_ms=2 * MINUTE
+        )
+
+    async def start(self, limit: float | None = None, evse: int = 1) -> str:
+        """Plug in, start remotely and wait for energy; the transaction's id."""
+        if not self.unit.plugged:
+            self.unit.plug()
+            await self.told("StatusNotification", connectorStatus="Occupied")
+        more = {} if limit is None else {"chargingProfile": profile(limit)}
+        answer = await self.call("RequestStartTransaction", evseId=evse, remoteStartId=7, idToken=TOKEN, **more)
+        assert answer["status"] == "Accepted", answer
+        event = await self.told("TransactionEvent", transactionInfo__chargingState="Charging")
+        return str(event["transactionInfo"]["transactionId"])
+
+    async def limit(self, watts: float, transaction: str) -> dict[str, Any]:
+        return await self.call(
+            "SetChargingProfile", evseId=1, chargingProfile=profile(watts) | {"transactionId": transaction}
+        )
+
+    def writes(self) -> list[str]:
+        """Everything that the gateway has written, as `DA=42`, whatever became of it."""
+        return [
+            f"{prop.epc:02X}={prop.edt.hex().upper()}"
+            for frame in self.sent()
+            if frame.esv in (Esv.SETC, Esv.SETI, Esv.SETGET)
+            for prop in frame.props
+        ]
+
+    def sent(self) -> list[SimFrame]:
+        """Every frame of the gateway."""
+        return [decode(d.data) for d in self.datagrams if d.source == GATEWAY]
+
+    def state(self) -> str | None:
+        """The chargingState that the CSMS knows."""
+        states = [event["transactionInfo"].get("chargingState") for event in self.csms.events()]
+        return next((state for state in reversed(states) if state), None)
+
+    async def settle(self, ms: int = 30_000) -> None:
+        await self.clock.sleep(ms)
+
+
+def dig(payload: Any, path: str) -> Any:
+    for name in path.split("__"):
+        payload = payload.get(name) if isinstance(payload, dict) else None
+    return payload
+
+
+def site(**more: Any) -> SiteConfig:
+    """One unit at `UNITS[0]`, one station. `unit`, `evse`, `variables` add to their parts; the rest replaces."""
+    config = {
+        "config": 1,
+        "state_dir": ".",
+        "networks": {"home": {"bind": GATEWAY}},
+        "units": {"car": {"address": UNITS[0], **more.pop("unit", {})}},
+        "echonet": {"gap": 0},
+        "stations": [
+            {
+                "id": STATION,
+                "csms": {"url": "ws://in.memory/"},
+                "evses": [{"id": 1, "unit": "car", "discharge": ["negative-limit"], **more.pop("evse", {})}],
+                "variables": {
+                    "OCPPCommCtrlr.RetryBackOffWaitMinimum": 1,
+                    "OCPPCommCtrlr.RetryBackOffRandomRange": 1,
+                    **more.pop("variables", {}),
+                },
+            }
+        ],
+    }
+    return SiteConfig.model_validate(config | more)
+
+
+@asynccontextmanager
+async def house(
+    *,
+    config: SiteConfig | None = None,
+    units: Mapping[str, SimUnitConfig] | None = None,
+    node: NodeConfig | None = None,
+    faults: LanFaults | None = None,
+    store: Store | None = None,
+    start_nodes: bool = True,
+    wait: bool = True,
+    csms_of: Callable[[Clock], DemoCsms] = DemoCsms,
+) -> AsyncIterator[House]:
+    """The house; `units` are the simulated ones by address. Ends as SIGTERM would."""
+    clock = Clock(seed=5)
+    lan = SimLan(clock, faults)
+    checker = AifChecker(GATEWAY)
+    csms = csms_of(clock)
+    store = store or await open_store(Path(":memory:"), inline=True)
+    datagrams: list[Datagram] = []
+    lan.tap(checker)
+    lan.tap(datagrams.append)
+    sims, nodes = [], []
+    for number, (address, sim_config) in enumerate((units or {UNITS[0]: SimUnitConfig()}).items()):
+        sims.append(SimUnit(clock, sim_config))
+        nodes.append(SimNode(clock, f"unit-{number}".encode(), [sims[-1]], node))
+        if start_nodes:
+            nodes[-1].attach(lan.join(address))
+            await nodes[-1].start()
+    dialer = MemoryDialer(acceptor(csms, STATION, LinkDown))
+    gateway = await Gateway.build(
+        config or site(),
+        lans={"home": lan.join(GATEWAY)},
+        dialer_of=lambda _: dialer,
+        store=store,
+        mappings=_MAPPINGS,
+        clock=clock,
+    )
+    running = asyncio.ensure_future(gateway.run())
+    here = House(clock, lan, sims, nodes, csms, gateway, store, checker, datagrams)
+    try:
+        if wait:
+            await here.ready()
+        yield here
+    finally:
+        gateway.ended.set()
+        await asyncio.wait_for(running, 60)
+        for one in nodes:
+            await one.close()
+
+
+def run(
+    play: Callable[[House], Awaitable[None]],
+    *,
+    strict: bool = True,
+    but: Callable[[Violation], bool] = lambda _: False,
+    **options: Any,
+) -> None:
+    """Play in a house on virtual time; `strict` asks that the CSMS saw nothing wrong.
+
+    The AIF is always asked for; `but` says what a test lets pass of it, and has to say why.
+    """
+
+    async def main() -> None:
+        async with house(**options) as here:
+            await play(here)
+            broken = [f"{v.at} ms {v.clause} {v.address}: {v.text}" for v in here.checker.violations if not but(v)]
+            assert broken == []
+            if strict:
+                assert here.csms.violations == []
+                assert not any(here.csms.gaps().values())
+
+    run_virtual(main())
+
+
+def profile(limit: float, **more: Any) -> dict[str, Any]:
+    """A TxProfile with one limit in W."""
+    return {
+        "id": 1,
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": [
+            {"id": 1, "chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}
+        ],
+        **more,
+    }
