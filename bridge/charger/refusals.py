@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.charger.course import ENERGY
 from bridge.evse import Mode
-from bridge.mapping.decision import Table, View
+from bridge.mapping.decision import Refusal, Table, View
 
 
 class Refusals:
@@ -12,21 +12,19 @@ class Refusals:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._since: dict[Mode, tuple[str, int]] = {}
+        self._since: dict[Mode, tuple[Refusal, int]] = {}
 
     def watch(self, view: View) -> None:
         """Look at every mode of energy; has to be called whenever something has changed."""
         for mode in ENERGY:
-            self.known(view, mode)
+            refusal = self._table.refusal(view, mode)
+            if refusal is None:
+                self._since.pop(mode, None)
+                continue
+            before, since = self._since.get(mode, (refusal, view.now))
+            self._since[mode] = (refusal, since if before.rule == refusal.rule else view.now)
 
-    def known(self, view: View, mode: Mode) -> str | None:
+    def known(self, mode: Mode, now: int) -> str | None:
         """Why a mode has been impossible for long enough, or None."""
-        refusal = self._table.refusal(view, mode)
-        if refusal is None:
-            self._since.pop(mode, None)
-            return None
-        rule, since = self._since.get(mode, ("", view.now))
-        if rule != refusal.rule:
-            since = view.now
-            self._since[mode] = (refusal.rule, since)
-        return refusal.reason if view.now - since >= refusal.hold else None
+        refusal, since = self._since.get(mode, (None, now))
+        return refusal.reason if refusal is not None and now - since >= refusal.hold else None

@@ -15,7 +15,7 @@ import structlog
 from bridge.charger.actions import Action, Idle, Read, ReadBack, WaitUntil, Write
 from bridge.charger.course import growing
 from bridge.charger.reader import Reader
-from bridge.charger.unit import ChargerUnit, Control, Maps
+from bridge.charger.unit import ChargerUnit, Maps
 from bridge.charger.wire import GetAnswer, Notification, Wire
 from bridge.clock import Clock
 from bridge.echonet.frame import decode_property_map
@@ -24,6 +24,7 @@ from bridge.echonet.wellknown import ANNOUNCED_MAP, GETTABLE_MAP, SETTABLE_MAP, 
 from bridge.errors import NoAnswerError, UnitError
 from bridge.evse import Plug
 from bridge.mapping.decision import PollGroup, Table, View
+from bridge.policies import Control
 
 _log = structlog.get_logger(__name__)
 

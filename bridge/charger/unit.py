@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import structlog
 
@@ -45,6 +44,7 @@ from bridge.mapping.decision import (
     Table,
     View,
 )
+from bridge.policies import Control
 
 _log = structlog.get_logger(__name__)
 
@@ -58,14 +58,6 @@ FOLLOWS_WITHIN = 30_000
 
 #: Called with each write as it goes out, or (`dry`) as it would have.
 WriteListener = Callable[[Step, bool], None]
-
-
-class Control(StrEnum):
-    """How far the bridge may go with a unit. In a dry run writes are announced and not made."""
-
-    ON = "on"
-    DRY_RUN = "dry-run"
-    OBSERVE = "observe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +114,7 @@ class ChargerUnit:
         self._ask: Ask | None = None
         self._refusals = Refusals(table)
         self._observed = Observed()
+        self._abilities = table.abilities(self.view())
         self._refreshing = False
         self._listeners: list[Listener] = []
         self._write_listeners: list[WriteListener] = []
@@ -136,7 +129,7 @@ class ChargerUnit:
     @property
     def abilities(self) -> Abilities:
         """What the unit can do, as far as it has been read."""
-        return self._table.abilities(self.view())
+        return self._abilities
 
     @property
     def wanted(self) -> Wanted:
@@ -164,7 +157,7 @@ class ChargerUnit:
             return "this unit is only observed: its configuration says control: observe"
         if not self.started:
             return "the unit does not answer"
-        return self._refusals.known(self.view(), mode)
+        return self._refusals.known(mode, self._monotonic())
 
     def listen(self, listener: Listener) -> None:
         """Be called after every change of `observed`, with what happened."""
@@ -341,6 +334,7 @@ class ChargerUnit:
         happenings += self._changed_by_others(view)
         view = replace(view, foreign=self._foreign, contested=self._contest.contested(view.now))
         decision = self._table.decide(view)
+        self._abilities = self._table.abilities(view)  # here, where nobody waits for it
         self._seen |= decision.seen
         self._flowing = decision.flowing if self.started else None
         self._ask = decision.ask

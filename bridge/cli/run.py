@@ -19,9 +19,13 @@ def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM."""
     from bridge.gateway.config import load_config
     from bridge.gateway.logs import set_up_logs
-    from bridge.gateway.process import serve
+    from bridge.mapping.load import load_mappings
 
     site = load_config(options.config)
     set_up_logs(site.log)
-    asyncio.run(serve(site))
+    mappings = load_mappings(site.mappings).without_sources()
+    # Imported only now: these many modules take the memory in which the tables were read.
+    from bridge.gateway.process import serve
+
+    asyncio.run(serve(site, mappings))
     return 0

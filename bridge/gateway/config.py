@@ -6,28 +6,18 @@ The file holds site facts and first values. What a CSMS sets later lives in the 
 from __future__ import annotations
 
 import ipaddress
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bridge.charger.unit import Control
 from bridge.errors import ConfigError
 from bridge.mapping.yamlfile import Document, Problems, check, load_yaml, nearest
-from bridge.station.position import DischargeWay, LocalPolicy
+from bridge.policies import Control, DischargeWay, LocalPolicy, OnShutdown
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class OnShutdown(StrEnum):
-    """What happens to energy that flows when the gateway ends."""
-
-    KEEP = "keep"
-    PAUSE = "pause"
-    STOP = "stop"
 
 
 class NetworkConfig(_Part):

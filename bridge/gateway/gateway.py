@@ -12,10 +12,11 @@ from bridge.charger.runner import UnitRunner
 from bridge.clock import Clock
 from bridge.echonet.lan import Lan
 from bridge.evse import Mode
-from bridge.gateway.config import OnShutdown, SiteConfig, StationConfig
+from bridge.gateway.config import SiteConfig, StationConfig
 from bridge.gateway.stations import make_station
 from bridge.gateway.units import Units, check_networks
 from bridge.mapping.load import Mappings
+from bridge.policies import OnShutdown
 from bridge.station.link import Dialer
 from bridge.station.station import Station
 from bridge.store.port import Store

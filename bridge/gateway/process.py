@@ -18,7 +18,7 @@ from bridge.gateway.api import SOCKET, ControlApi
 from bridge.gateway.config import SiteConfig
 from bridge.gateway.gateway import Gateway
 from bridge.gateway.stations import dialer_for
-from bridge.mapping.load import load_mappings
+from bridge.mapping.load import Mappings
 from bridge.store.sqlite import open_store
 
 _log = structlog.get_logger(__name__)
@@ -26,12 +26,11 @@ _log = structlog.get_logger(__name__)
 STORE = "gateway.sqlite3"
 
 
-async def serve(site: SiteConfig) -> None:
+async def serve(site: SiteConfig, mappings: Mappings) -> None:
     """Run the gateway of a site until SIGTERM or SIGINT; then give the units their last orders and end within 5 s."""
     clock = Clock()
     _log.info("starting", version=__version__)
     _make_state_dir(site)
-    mappings = load_mappings(site.mappings)
     async with AsyncExitStack() as stack:
         store = await open_store(site.state_dir / STORE)
         stack.push_async_callback(store.close)

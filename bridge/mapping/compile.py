@@ -83,7 +83,6 @@ class _Compiler:
             content_hash=content_hash,
             max_opc=model.max_properties,
             attributes=self._attributes(),
-            model=model,
             device=self.device,
             release_epc=self.conditions.property(model.release, ("release",)),
             terms=terms,

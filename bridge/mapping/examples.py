@@ -14,9 +14,9 @@ from bridge.echonet.dictionary import RELEASES
 from bridge.echonet.values import IntegerCodec, PropertyValueError
 from bridge.evse import Mode, Urgency, Wanted
 from bridge.mapping.decision import Ask, Decision, Fact, Recipe, Refusal, View
-from bridge.mapping.model import ExampleModel
+from bridge.mapping.model import ExampleModel, TableModel
 from bridge.mapping.quantity import quantity
-from bridge.mapping.table import CompiledTable
+from bridge.mapping.table import CompiledTable, TableSource
 from bridge.mapping.yamlfile import Document, Path_, Problem, Problems, nearest
 
 _NOW: Final = 10_000_000
@@ -158,18 +158,18 @@ _GIVEN: Final[Mapping[str, Callable[[_Situation, Any], None]]] = {
 }
 
 
-def view_of(table: CompiledTable, example: ExampleModel) -> View:
+def view_of(source: TableSource, example: ExampleModel) -> View:
     """The view that an example describes.
 
     Raises:
         ExampleError: it names something that does not exist.
     """
-    situation = _Situation(table)
-    _give(situation, table.model.example_unit)
+    situation = _Situation(source.table)
+    _give(situation, source.model.example_unit)
     if example.receive is not None:
         situation.wanted |= {"authorized": True, "in_transaction": True}
         for message, payload in example.receive.items():
-            situation.wanted |= _wants(table, message, payload)
+            situation.wanted |= _wants(source.model, message, payload)
     parts = example.given if isinstance(example.given, list) else [example.given]
     for part in parts:
         if isinstance(part, str):
@@ -208,10 +208,10 @@ def _frame(situation: _Situation, text: str) -> None:
         raise ExampleError(f'"{text}" is no property like "C7=43"') from None
 
 
-def _wants(table: CompiledTable, message: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+def _wants(model: TableModel, message: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     """What a message wants, by the table's own sections."""
-    info = {field.alias: name for name, field in type(table.model).model_fields.items()}
-    section = getattr(table.model, info.get(message) or "", None)
+    info = {field.alias: name for name, field in type(model).model_fields.items()}
+    section = getattr(model, info.get(message) or "", None)
     if section is None:
         raise ExampleError(
             f'the table has no section for the message "{message}"{nearest(message, filter(None, info))}'
@@ -248,9 +248,9 @@ class Outcome:
         return fact is not None and fact.edt == edt
 
 
-def outcome_of(table: CompiledTable, example: ExampleModel) -> Outcome:
+def outcome_of(source: TableSource, example: ExampleModel) -> Outcome:
     """Let the table answer an example."""
-    view = view_of(table, example)
+    view, table = view_of(source, example), source.table
     decision = table.decide(view)
     seen = replace(view, seen=view.seen | decision.seen)
     return Outcome(view, decision, table.recipe(seen), table.confirmed(seen))
@@ -299,14 +299,14 @@ _SECTIONS: Final[Mapping[str, tuple[str, Callable[[Decision], str]]]] = {
 }
 
 
-def run_examples(table: CompiledTable, document: Document) -> list[Problem]:
+def run_examples(source: TableSource) -> list[Problem]:
     """All examples that fail, and all rows that no example asks for; empty if all is well."""
-    problems = Problems()
+    problems, document = Problems(), source.document
     answered: set[tuple[str, str]] = set()
-    for index, example in enumerate(table.model.examples):
+    for index, example in enumerate(source.model.examples):
         path: Path_ = ("examples", index)
         try:
-            outcome = outcome_of(table, example)
+            outcome = outcome_of(source, example)
         except ExampleError as reason:
             problems.add(document, (*path, "given"), "EXAMPLE", str(reason))
             continue
@@ -316,7 +316,7 @@ def run_examples(table: CompiledTable, document: Document) -> list[Problem]:
             for section, (key, rule) in _SECTIONS.items()
             if key in example.expect
         }
-    for section, index, row_id in _row_ids(table):
+    for section, index, row_id in _row_ids(source.table):
         if (section, row_id) not in answered:
             text = f'no example is answered by the row "{row_id}"'
             problems.add(document, (section, index), "NO-EXAMPLE", text)

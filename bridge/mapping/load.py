@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +13,7 @@ from bridge.errors import MappingError
 from bridge.mapping.compile import compile_table
 from bridge.mapping.devices import build_classes
 from bridge.mapping.model import DevicesModel, TableModel
-from bridge.mapping.table import CompiledTable
+from bridge.mapping.table import CompiledTable, TableSource
 from bridge.mapping.yamlfile import Document, Model, Problems, check, load_yaml, nearest
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
@@ -28,8 +28,12 @@ class Mappings:
     folder: Path
     classes: Mapping[int, DeviceClass]
     tables: Mapping[int, CompiledTable]
-    documents: tuple[Document, ...]
+    sources: tuple[TableSource, ...]
     content_hash: str
+
+    def without_sources(self) -> Mappings:
+        """Only what a gateway needs: the files' contents are let go."""
+        return replace(self, sources=())
 
     def table(self, class_code: int) -> CompiledTable:
         """The table of a class.
@@ -73,14 +77,16 @@ def load_mappings(folder: Path | None = None) -> Mappings:
     classes = build_classes(devices, problems)
     total = _hash(document for document, _ in [*devices, *tables])
     compiled: dict[int, CompiledTable] = {}
+    sources: list[TableSource] = []
     for document, model in tables:
         table = _compile(document, model, classes, compiled, [d for d, _ in devices], problems)
         if table is not None:
             compiled[table.class_code] = table
+            sources.append(TableSource(table, model, document))
     messages = failures + [str(problem) for problem in sorted(set(problems.found))]
     if messages:
         raise MappingError("\n".join(messages))
-    return Mappings(root, classes, compiled, tuple(d for d, _ in [*devices, *tables]), total)
+    return Mappings(root, classes, compiled, tuple(sources), total)
 
 
 def _read(

@@ -24,6 +24,7 @@ from bridge.mapping.decision import (
 from bridge.mapping.measures import Meter, text_of
 from bridge.mapping.model import TableModel
 from bridge.mapping.recipe import Bounds, Setpoints, abilities, confirmed, recipe, refusal
+from bridge.mapping.yamlfile import Document
 
 
 class _Teller(Protocol):
@@ -61,7 +62,6 @@ class CompiledTable:
     content_hash: str
     max_opc: int
     attributes: tuple[tuple[int, ...], ...]
-    model: TableModel
     device: DeviceClass
     release_epc: int
     terms: Mapping[str, TermTest]
@@ -171,6 +171,15 @@ class CompiledTable:
         if isinstance(value, Mapping):
             return f"{name}={', '.join(str(part) for part in value.values())}"
         return f"{name}={(text_of(value) if value else 'none') if isinstance(value, bytes) else value}"
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """A table with the file that it was compiled from: for the tools, a gateway has no use for the file."""
+
+    table: CompiledTable
+    model: TableModel
+    document: Document
 
 
 def _differs(epc: int, before: Context, after: Context) -> bool:

@@ -60,9 +60,12 @@ class Delivery:
         self._events.extend(await self._store.pending(self._station))
 
     def append(self, event: QueuedEvent) -> None:
-        """Send an event that is durable by now, after all that came before it."""
+        """Send an event that is durable by now, after all that came before it.
+
+        The sending begins a turn of the loop later: what the event has led to goes to the unit first.
+        """
         self._events.append(event)
-        self._wake.set()
+        asyncio.get_running_loop().call_soon(self._wake.set)
 
     def pending(self, transaction_id: str | None = None) -> bool:
         """Whether events of a transaction (or any) wait for their answer (E14)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bridge.evse import Observed, Reading
 from bridge.station.csms_time import CsmsTime
@@ -46,6 +47,7 @@ _ROWS: dict[Measurand, _Row] = {
 SUPPORTED = frozenset(_ROWS)
 
 
+@lru_cache(maxsize=64)
 def parse_measurands(value: str) -> tuple[Measurand, ...]:
     """The measurands of a device-model MemberList; an unknown one raises ValueError."""
     return tuple(Measurand(item.strip()) for item in value.split(",") if item.strip())

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from bridge.evse import Evse, Mode, Observed, Wanted
+from bridge.policies import DischargeWay, LocalPolicy
 from bridge.station.composite import Grid
 from bridge.station.profiles import EvseRules
 from bridge.station.session import Session
 from bridge.station.smart_charging import Course
 from bridge.station.timer import Timer
-
-
-class LocalPolicy(StrEnum):
-    """What becomes of a start made at the unit: told as a transaction, left alone, or undone."""
-
-    REPORT = "report"
-    IGNORE = "ignore"
-    ENFORCE = "enforce"
-
-
-class DischargeWay(StrEnum):
-    """By which words of OCPP an EVSE lets a CSMS order discharge (translation.md, "Discharge")."""
-
-    NEGATIVE_LIMIT = "negative-limit"
 
 
 @dataclass(frozen=True, slots=True)

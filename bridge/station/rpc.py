@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from bridge.errors import CsmsError
+from bridge.station.compact import compact
 from bridge.station.messages.base import Request, Response, action_of
 from bridge.station.messages.call_error import CallError, ErrorCode
 
@@ -148,7 +149,7 @@ class Rpc:
             raise ValueError(f"{self._open.action} is still open (Part 4, 4.1.1)")
         action, payload = self.adapter.encode_request(request)
         message_id = self._new_id()
-        text = _dump([CALL, message_id, action, payload])
+        text = compact([CALL, message_id, action, payload])
         self._open = _Open(message_id, action, request)
         return text
 
@@ -173,7 +174,7 @@ class Rpc:
         """
         if action_of(response) != action_of(call.request):
             raise ValueError(f"{type(response).__name__} does not answer {action_of(call.request)}")
-        text = _dump([CALL_RESULT, call.message_id, self.adapter.encode_response(response)])
+        text = compact([CALL_RESULT, call.message_id, self.adapter.encode_response(response)])
         self._in_progress.discard(call.message_id)
         return text
 
@@ -284,11 +285,6 @@ def _no_constant(name: str) -> Any:
 
 # Made once: json.loads would make a new decoder for every call that has an option.
 _DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
-
-
-def _dump(message: list[Any]) -> str:
-    return _ENCODER.encode(message)
 
 
 def _is_text(message: Any) -> bool:
@@ -323,4 +319,4 @@ def _refuse(message_id: str, why: str, code: ErrorCode = ErrorCode.RPC_FRAMEWORK
 
 
 def _call_error(message_id: str, error: CallError) -> str:
-    return _dump([CALL_ERROR, message_id, error.code, error.description[:LONGEST_DESCRIPTION], error.details])
+    return compact([CALL_ERROR, message_id, error.code, error.description[:LONGEST_DESCRIPTION], error.details])

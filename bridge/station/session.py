@@ -8,7 +8,7 @@ false. So a vehicle that stays plugged in after a remote stop does not begin the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from bridge.evse import ChargingState as SeenState
@@ -78,7 +78,7 @@ class SessionState:
 
     def to_json(self) -> dict[str, Any]:
         """As plain data for the store."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SessionState:

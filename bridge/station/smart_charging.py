@@ -190,7 +190,7 @@ class SmartCharging:
     def limits(self, active: Sequence[int], courses: Mapping[int, Course]) -> tuple[dict[int, int | None], int | None]:
         """The limit (mW, signed, None: none) of each EVSE that has a transaction, and how long (ms) it holds."""
         utc = self._time.utc()
-        if utc is None or not active:
+        if utc is None or not active or not self.installed:
             return dict.fromkeys(active), None
         now = epoch_ms(utc)
         composites = {evse_id: self.composite(evse_id, courses, now) for evse_id in active}

@@ -17,6 +17,7 @@ import structlog
 from bridge.clock import Clock
 from bridge.errors import CsmsError
 from bridge.evse import Evse, Happening, HappeningKind, Mode, Observed
+from bridge.policies import LocalPolicy
 from bridge.station.availability import Availability
 from bridge.station.csms_time import CsmsTime
 from bridge.station.delivery import Delivery
@@ -42,7 +43,7 @@ from bridge.station.messages import (
 )
 from bridge.station.messages.text import from_text
 from bridge.station.messages.v201 import Adapter
-from bridge.station.position import EvseSettings, LocalPolicy, Position
+from bridge.station.position import EvseSettings, Position
 from bridge.station.profiles import ProfileRules
 from bridge.station.provisioning import Provisioning
 from bridge.station.session import Emission, Session, SessionRules

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import StoreError
 from bridge.station import metering
+from bridge.station.compact import compact
 from bridge.station.composite import epoch_ms
 from bridge.station.device_model_table import Key
 from bridge.station.messages import Evse as EvseId
@@ -149,4 +150,4 @@ class Transactions:
 
 
 def _state_text(position: Position) -> str:
-    return json.dumps(position.session.state.to_json(), separators=(",", ":"))
+    return compact(position.session.state.to_json())

@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
-from bridge.charger.unit import Control
 from bridge.clock import run_virtual
 from bridge.echonet.session import Priority
 from bridge.evse import Connector, HappeningKind, Mode, Plug, Source, Wanted
+from bridge.policies import Control
 from tests.charger.fakes import (
     ADDRESS,
     BOTH,

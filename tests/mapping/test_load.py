@@ -235,10 +235,8 @@ def test_examples_that_fail_are_told_with_their_place(tmp_path: Path) -> None:
         text.replace("expect: {connector: Faulted, fault: 003C}", "expect: {connector: Faulted, fault: 003D}")
     )
     mappings = load_mappings(tmp_path / "m")
-    document = next(d for d in mappings.documents if d.file.endswith(TABLE))
-    said = [
-        str(problem).removeprefix(f"{tmp_path / 'm'}/") for problem in run_examples(mappings.table(0x027E), document)
-    ]
+    source = next(source for source in mappings.sources if source.document.file.endswith(TABLE))
+    said = [str(problem).removeprefix(f"{tmp_path / 'm'}/") for problem in run_examples(source)]
     assert any("is none of" in line and " EXAMPLE " in line for line in said)
     assert any('UNKNOWN-KEY unknown expectation "conector" - did you mean "connector"?' in line for line in said)
     assert any("fault is 003C, not 003D" in line for line in said)

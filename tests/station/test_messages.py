@@ -13,6 +13,7 @@ import pytest
 from bridge.station import messages
 from bridge.station.messages import enums, v201
 from bridge.station.messages.base import format_time, parse_time
+from bridge.station.messages.text import to_text
 from bridge.station.messages.v201 import Adapter
 
 ADAPTER = Adapter()
@@ -143,18 +144,36 @@ def test_times_are_written_in_utc_with_three_decimals():
 
 
 @pytest.mark.parametrize(
-    "build",
+    "message",
     [
-        lambda: messages.HeartbeatResponse(datetime(2026, 1, 5)),  # it knows no zone
-        lambda: messages.Evse(2**31),
-        lambda: messages.ChargingSchedulePeriod(0, float("nan")),
-        lambda: messages.ChargingSchedulePeriod(0, float("inf")),
-        lambda: messages.ResetRequest("Soon"),
+        messages.HeartbeatResponse(datetime(2026, 1, 5)),  # it knows no zone
+        messages.ResetResponse(messages.ResetStatus.ACCEPTED, messages.StatusInfo(7)),
+        messages.GetCompositeScheduleResponse(
+            messages.GenericStatus.ACCEPTED,
+            None,
+            messages.CompositeSchedule((), 1, 2**31, datetime(2026, 1, 5, tzinfo=UTC), messages.ChargingRateUnit.W),
+        ),
+        messages.ResetResponse("Soon"),
     ],
 )
-def test_what_the_wire_cannot_carry_cannot_be_built(build):
+def test_what_the_wire_cannot_carry_is_not_encoded(message):
     with pytest.raises(ValueError):  # noqa: PT011 - pydantic's own
-        build()
+        ADAPTER.encode_response(message)
+
+
+@pytest.mark.parametrize("limit", [float("nan"), float("inf")])
+def test_a_number_that_json_does_not_have_is_not_written(limit):
+    period = messages.ChargingSchedulePeriod(0, limit)
+    schedule = messages.ChargingSchedule(1, messages.ChargingRateUnit.W, (period,))
+    profile = messages.ChargingProfile(
+        1,
+        0,
+        messages.ChargingProfilePurpose.TX_DEFAULT_PROFILE,
+        messages.ChargingProfileKind.ABSOLUTE,
+        (schedule,),
+    )
+    with pytest.raises(ValueError):  # noqa: PT011 - json's own
+        to_text(ADAPTER, messages.SetChargingProfileRequest(1, profile))
 
 
 def test_what_the_schema_forbids_is_not_sent():

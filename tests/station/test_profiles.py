@@ -8,6 +8,7 @@ from bridge.station.messages import (
     ChargingLimitSource,
     ChargingProfile,
     ChargingProfileCriterion,
+    ChargingProfileKind,
     ChargingProfilePurpose,
     ChargingRateUnit,
     ChargingSchedule,
@@ -47,7 +48,7 @@ ONLY_W = ProfileRules({1: EvseRules(negative_limit=True)})
 def schedule(*periods, unit="W", start=T0, duration=None):
     return ChargingSchedule(
         id=1,
-        charging_rate_unit=unit,
+        charging_rate_unit=ChargingRateUnit(unit),
         start_schedule=start,
         duration=duration,
         charging_schedule_period=tuple(
@@ -61,8 +62,8 @@ def profile(number=1, purpose="TxDefaultProfile", *schedules, kind="Absolute", s
     return ChargingProfile(
         id=number,
         stack_level=stack,
-        charging_profile_purpose=purpose,
-        charging_profile_kind=kind,
+        charging_profile_purpose=ChargingProfilePurpose(purpose),
+        charging_profile_kind=ChargingProfileKind(kind),
         charging_schedule=schedules or (schedule(),),
         **more,
     )
@@ -233,9 +234,13 @@ ALL = (
         (None, ClearChargingProfile(evse_id=1), (2, 4)),
         (None, ClearChargingProfile(evse_id=0), (1,)),
         (None, ClearChargingProfile(stack_level=0), (1, 2, 4)),
-        (None, ClearChargingProfile(charging_profile_purpose="TxDefaultProfile"), (2, 3)),
-        (None, ClearChargingProfile(1, "TxDefaultProfile", 1), ()),
-        (None, ClearChargingProfile(charging_profile_purpose="ChargingStationExternalConstraints"), ()),
+        (None, ClearChargingProfile(charging_profile_purpose=ChargingProfilePurpose.TX_DEFAULT_PROFILE), (2, 3)),
+        (None, ClearChargingProfile(1, ChargingProfilePurpose.TX_DEFAULT_PROFILE, 1), ()),
+        (
+            None,
+            ClearChargingProfile(charging_profile_purpose=ChargingProfilePurpose.CHARGING_STATION_EXTERNAL_CONSTRAINTS),
+            (),
+        ),
         (None, None, (1, 2, 3, 4)),
     ],
 )

@@ -7,14 +7,15 @@ import pytest
 from bridge.mapping.examples import outcome_of, run_examples
 from bridge.mapping.load import default_folder, load_mappings
 from bridge.mapping.model import ExampleModel
-from bridge.mapping.table import CompiledTable
+from bridge.mapping.table import TableSource
 
 MAPPINGS = load_mappings()
-DOCUMENTS = {document.data["class"]: document for document in MAPPINGS.documents if document.data["kind"] == "table"}
 CASES = [
-    pytest.param(table, example, id=f"0x{code:04X}-line{DOCUMENTS[f'0x{code:04X}'].position(('examples', index))[0]}")
-    for code, table in MAPPINGS.tables.items()
-    for index, example in enumerate(table.model.examples)
+    pytest.param(
+        source, example, id=f"{source.model.class_code}-line{source.document.position(('examples', index))[0]}"
+    )
+    for source in MAPPINGS.sources
+    for index, example in enumerate(source.model.examples)
 ]
 
 
@@ -24,14 +25,14 @@ def test_the_checkout_s_own_mappings_are_the_default() -> None:
     assert 0x027E in MAPPINGS.tables
 
 
-@pytest.mark.parametrize("code", MAPPINGS.tables)
-def test_examples_hold_and_every_row_has_one(code: int) -> None:
-    assert [str(problem) for problem in run_examples(MAPPINGS.table(code), DOCUMENTS[f"0x{code:04X}"])] == []
+@pytest.mark.parametrize("source", MAPPINGS.sources, ids=lambda source: source.model.class_code)
+def test_examples_hold_and_every_row_has_one(source: TableSource) -> None:
+    assert [str(problem) for problem in run_examples(source)] == []
 
 
-@pytest.mark.parametrize(("table", "example"), CASES)
-def test_examples_write_only_what_may_be_written(table: CompiledTable, example: ExampleModel) -> None:
-    outcome = outcome_of(table, example)
+@pytest.mark.parametrize(("source", "example"), CASES)
+def test_examples_write_only_what_may_be_written(source: TableSource, example: ExampleModel) -> None:
+    table, outcome = source.table, outcome_of(source, example)
     for write in outcome.writes:
         epc, edt = write.split("=")
         prop = (table.device.at(outcome.view.release) if outcome.view.release else table.device.latest).by_epc[

@@ -1,25 +1,25 @@
 """What all messages have in common: how a class becomes a message, and the primitive types of OCPP.
 
-The constructor checks values, so that nothing can be built that the wire would not carry: an integer has 32 bits, a
-number is finite, a time knows its zone. Field names are snake_case here and camelCase on the wire (the alias).
+Messages are plain frozen dataclasses. What comes in is checked when it is decoded, what goes out when it is encoded: an
+integer has 32 bits, a number is finite, a time knows its zone. Building one costs nothing more, and a class that no
+message in use contains has no validator. Field names are snake_case here and camelCase on the wire (the alias).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar, cast, dataclass_transform
+from typing import Annotated, Any, Generic, TypeVar, dataclass_transform
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
-from pydantic.dataclasses import dataclass
 
 T = TypeVar("T")
 R = TypeVar("R", bound="Response")
 
-#: `defer_build`: a class that is part of a message needs no validator of its own, which would be memory for nothing.
-_CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False, defer_build=True)
+_CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False)
 
 #: RFC 3339, section 5.6, but the zone may be missing: some CSMSs send naive times and mean UTC.
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
@@ -40,7 +40,9 @@ class Request(Generic[R]):
 @dataclass_transform(frozen_default=True, field_specifiers=(Field,))
 def message_type(cls: type[T]) -> type[T]:
     """Make a class a frozen message or part of one."""
-    return cast(type[T], dataclass(frozen=True, slots=True, config=_CONFIG)(cls))
+    made = dataclass(frozen=True, slots=True)(cls)
+    setattr(made, "__pydantic_config__", _CONFIG)  # noqa: B010 - the message's TypeAdapter looks for it
+    return made
 
 
 def action_of(message: Request[Any] | Response) -> str:
@@ -66,7 +68,13 @@ def parse_time(text: str) -> datetime:
 
 
 def format_time(moment: datetime) -> str:
-    """An OCPP dateTime in UTC with three decimals, the most that Part 2 allows."""
+    """An OCPP dateTime in UTC with three decimals, the most that Part 2 allows.
+
+    Raises:
+        ValueError: the time knows no zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment} knows no zone")
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
@@ -83,8 +91,17 @@ _serialize_time: Callable[[datetime], str] = format_time
 #: OCPP's dateTime.
 DateTime = Annotated[datetime, BeforeValidator(_aware_time), PlainSerializer(_serialize_time, when_used="json")]
 
+_LARGEST = 2**31 - 1
+
+
+def _within_32_bits(value: int) -> int:
+    if not -_LARGEST - 1 <= value <= _LARGEST:
+        raise ValueError(f"{value} is no 32 bit integer")
+    return value
+
+
 #: OCPP's integer (Part 2, primitive data types: 32 bit).
-Integer = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+Integer = Annotated[int, Field(ge=-_LARGEST - 1, le=_LARGEST), PlainSerializer(_within_32_bits, int, when_used="json")]
 
 #: A vendor's own data: passed on as it came, wire names and all.
 CustomData = dict[str, Any]

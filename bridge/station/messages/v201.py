@@ -145,7 +145,7 @@ def _decode(name: str, payload: Payload) -> Any:
 
 def _encode(name: str, message: Any) -> Payload:
     codec = _codec(name)
-    payload = codec.shape.dump_python(message, mode="json", by_alias=True, exclude_none=True)
+    payload = codec.shape.dump_python(message, mode="json", by_alias=True, exclude_none=True, warnings="error")
     if not codec.validator.is_valid(payload):
         raise ValueError(f"{name}: {_schema_error(codec.validator.iter_errors(payload)).description}")
     return cast(Payload, payload)

@@ -1,0 +1,35 @@
+"""What a site may decide about a unit or an EVSE, in the words of its configuration."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Control(StrEnum):
+    """How far the bridge may go with a unit. In a dry run writes are announced and not made."""
+
+    ON = "on"
+    DRY_RUN = "dry-run"
+    OBSERVE = "observe"
+
+
+class LocalPolicy(StrEnum):
+    """What becomes of a start made at the unit: told as a transaction, left alone, or undone."""
+
+    REPORT = "report"
+    IGNORE = "ignore"
+    ENFORCE = "enforce"
+
+
+class DischargeWay(StrEnum):
+    """By which words of OCPP an EVSE lets a CSMS order discharge (translation.md, "Discharge")."""
+
+    NEGATIVE_LIMIT = "negative-limit"
+
+
+class OnShutdown(StrEnum):
+    """What happens to energy that flows when the gateway ends."""
+
+    KEEP = "keep"
+    PAUSE = "pause"
+    STOP = "stop"

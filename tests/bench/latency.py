@@ -1,0 +1,185 @@
+"""From a RequestStartTransaction on the socket to the first datagram of the recipe, beside a bare forwarder.
+
+The programs run in processes of their own and are asked in turns, each after the same silence, so that all are as
+cold. A start makes one durable commit before anything goes out; its share is what the forwarder takes longer with one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bridge.clock import Clock
+from bridge.sim.codec import Esv, decode
+from bridge.sim.control import SimUnit
+from bridge.sim.lan import Datagram
+from bridge.sim.node import NodeConfig, SimNode
+from bridge.sim.power import PowerConfig
+from bridge.sim.udp import open_udp_port
+from bridge.sim.unit import SimUnitConfig
+from tests.bench.csms import BenchCsms
+from tests.bench.programs import gateway, python, site
+
+OWN, UNIT, GROUP = "127.62.2.1", "127.62.2.2", "239.62.2.1"
+_STATE = 0xC7
+_TOKEN = {"idToken": "BENCH", "type": "Central"}
+#: So long (s) after the last datagram a node counts as idle, and so long its state counts as fresh here.
+_QUIET = 0.2
+_FRESH = 5.0
+
+
+@dataclass(slots=True)
+class _Wire:
+    """What reaches the unit, and when."""
+
+    got: list[tuple[float, Esv, frozenset[int]]] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, datagram: Datagram) -> None:
+        at = time.perf_counter()
+        if datagram.source == OWN:
+            frame = decode(datagram.data)
+            self.got.append((at, frame.esv, frozenset(p.epc for p in frame.props)))
+            self.news.set()
+
+    async def first(self, since: int) -> tuple[float, Esv, frozenset[int]]:
+        """The first datagram from index `since` on."""
+        async with asyncio.timeout(10):
+            while len(self.got) <= since:
+                self.news.clear()
+                await self.news.wait()
+        return self.got[since]
+
+    async def idle(self) -> None:
+        """Until nothing has been asked for a moment, and the state not long ago."""
+        async with asyncio.timeout(70):
+            while True:
+                read = max((at for at, service, epcs in self.got if service is Esv.GET and _STATE in epcs), default=0.0)
+                now = time.perf_counter()
+                if now - read < _FRESH and now - self.got[-1][0] >= _QUIET:
+                    return
+                await asyncio.sleep(_QUIET / 4)
+
+
+async def measure(folder: Path, rounds: int = 30) -> dict[str, Any]:
+    """Medians in µs, and the ratio that counts; `profile_us` is a start that brings a charging profile."""
+    csms, wire = BenchCsms(), _Wire()
+    config = site(folder, await csms.serve(), OWN, UNIT, GROUP)
+    plain, profiled, bare, committing, reads_first = [], [], [], [], 0
+    async with (
+        _unit(wire),
+        gateway(config),
+        _forwarder("bare_forwarder.py") as forward,
+        _forwarder("committing_forwarder.py", str(folder / "commits.sqlite3")) as commit_and_forward,
+    ):
+        await csms.wait("StatusNotification", connectorStatus="Occupied")
+        for number in range(rounds):
+            with_profile = number % 3 == 2
+            spent, read_first = await _start_and_stop(csms, wire, number + 1, with_profile)
+            reads_first += read_first
+            (profiled if with_profile else plain).append(spent)
+            await asyncio.sleep(_QUIET)
+            bare.append(await forward())
+            await asyncio.sleep(_QUIET)
+            committing.append(await commit_and_forward())
+    await csms.close()
+    total, base, with_commit = (statistics.median(times) * 1e6 for times in (plain, bare, committing))
+    ours = total - (with_commit - base)
+    return {
+        "total_us": total,
+        "commit_us": with_commit - base,
+        "ours_us": ours,
+        "bare_us": base,
+        "ratio": ours / base,
+        "profile_us": statistics.median(profiled) * 1e6,
+        "reads_first": reads_first,
+        "rounds": len(plain),
+    }
+
+
+async def _start_and_stop(csms: BenchCsms, wire: _Wire, number: int, with_profile: bool) -> tuple[float, bool]:
+    """One start on an idle unit whose state has just been read; how long it took, and whether a read went first."""
+    await wire.idle()
+    since, told = len(wire.got), len(csms.calls)
+    request: dict[str, Any] = {"evseId": 1, "remoteStartId": number, "idToken": _TOKEN}
+    if with_profile:
+        request["chargingProfile"] = _profile(number)
+    sent, answer = await csms.call("RequestStartTransaction", request)
+    assert answer["status"] == "Accepted", answer
+    at, service, _ = await wire.first(since)
+    event, _ = await csms.wait("TransactionEvent", told, eventType="Started")
+    await asyncio.sleep(0.3)  # the rest of the recipe
+    transaction = event["transactionInfo"]["transactionId"]
+    await csms.call("RequestStopTransaction", {"transactionId": transaction})
+    await csms.wait("TransactionEvent", told, eventType="Ended")
+    return at - sent, service is Esv.GET
+
+
+def _profile(number: int) -> dict[str, Any]:
+    schedule = {
+        "id": 1,
+        "chargingRateUnit": "W",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 2000 + 10 * number}],
+    }
+    return {
+        "id": number,
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": [schedule],
+    }
+
+
+@asynccontextmanager
+async def _unit(wire: _Wire) -> Any:
+    """A unit that answers at once."""
+    clock = Clock(1)
+    port = await open_udp_port(UNIT, clock, group=GROUP)
+    power = PowerConfig(start_delay_ms=0, ramp_w_per_s=1_000_000, stop_ramp_w_per_s=1_000_000)
+    unit = SimUnit(clock, SimUnitConfig(plugged=True, power=power, inf_delay_ms=10))
+    node = SimNode(clock, b"latency", units=[unit], config=NodeConfig(answer_delay_ms=0))
+    port.tap(wire.take)
+    node.attach(port)
+    try:
+        yield unit
+    finally:
+        await node.close()
+
+
+class _Target(asyncio.DatagramProtocol):
+    """Where a forwarder's datagrams arrive."""
+
+    def __init__(self) -> None:
+        self.at: asyncio.Future[float] | None = None
+
+    def datagram_received(self, data: bytes, address: Any) -> None:
+        """Note when."""
+        if self.at is not None and not self.at.done():
+            self.at.set_result(time.perf_counter())
+
+
+@asynccontextmanager
+async def _forwarder(program: str, *arguments: str) -> AsyncIterator[Callable[[], Awaitable[float]]]:
+    """Run a forwarder of this folder; what is given sends a start through it and says how long that took (s)."""
+    csms, target = BenchCsms(), _Target()
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: target, local_addr=(UNIT, 0))
+    port = transport.get_extra_info("sockname")[1]
+    path = str(Path(__file__).with_name(program))
+
+    async def once() -> float:
+        target.at = asyncio.get_running_loop().create_future()
+        sent = await csms.send("RequestStartTransaction", {"evseId": 1, "remoteStartId": 1, "idToken": _TOKEN})
+        async with asyncio.timeout(10):
+            return await target.at - sent
+
+    async with python(path, *arguments, await csms.serve(), OWN, UNIT, str(port)):
+        await csms.connected.wait()
+        yield once
+    transport.close()
+    await csms.close()
