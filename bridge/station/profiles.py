@@ -295,7 +295,7 @@ def _periods(case: _Case) -> _Complaint:
 
 def _negative(case: _Case) -> _Complaint:
     """A negative limit orders a discharge: only where the site allows it, and never as a bound."""
-    if all(period.limit >= 0 for period in case.schedule.charging_schedule_period):
+    if min(period.limit for period in case.schedule.charging_schedule_period) >= 0:
         return None
     if case.purpose is _Purpose.CHARGING_STATION_MAX_PROFILE:
         return ReasonCode.INVALID_SCHEDULE, "a ChargingStationMaxProfile bounds charging; it cannot order a discharge"
@@ -307,8 +307,10 @@ def _negative(case: _Case) -> _Complaint:
 def _phases(case: _Case) -> _Complaint:
     """K01.FR.19, K01.FR.20, K01.FR.43-48. On DC the phases are let go by (K01.FR.44)."""
     for evse in case.rules.of(case.evse_id):
+        if evse.direct_current:
+            continue
         for period in case.schedule.charging_schedule_period:
-            if not evse.direct_current and (said := _phase_fault(period.number_phases, period.phase_to_use, evse)):
+            if said := _phase_fault(period.number_phases, period.phase_to_use, evse):
                 return said
     return None
 
@@ -374,11 +376,13 @@ def _room(case: _Case) -> _Complaint:
 
 def _phase_warning(case: _Case) -> str:
     """K01.FR.45, K01.FR.49: more phases are presumed than there are, which makes less power than a reader expects."""
-    presumed = {period.number_phases or DEFAULT_PHASES for period in case.schedule.charging_schedule_period}
-    real = [evse.phases for evse in case.rules.of(case.evse_id) if not evse.direct_current]
-    if not real or max(presumed) <= min(real):
+    real = min((evse.phases for evse in case.rules.of(case.evse_id) if not evse.direct_current), default=None)
+    if real is None:
         return ""
-    return f"numberPhases {max(presumed)} is presumed, {min(real)} exist: the limit per phase is applied to those"
+    presumed = max(period.number_phases or DEFAULT_PHASES for period in case.schedule.charging_schedule_period)
+    if presumed <= real:
+        return ""
+    return f"numberPhases {presumed} is presumed, {real} exist: the limit per phase is applied to those"
 
 
 #: What is looked at, in order; the first complaint is the answer. Each names its clauses.

@@ -187,17 +187,17 @@ class SmartCharging:
             pending_start=course.transaction_id is None,
         )
 
-    def limits(self, active: Sequence[int], courses: Mapping[int, Course]) -> tuple[dict[int, int | None], int | None]:
-        """The limit (mW, signed, None: none) of each EVSE that has a transaction, and how long (ms) it holds."""
+    def limits(self, active: Mapping[int, Course]) -> tuple[dict[int, int | None], int | None]:
+        """The limit (mW, signed, None: none) of each EVSE that may have energy, and how long (ms) it holds."""
         utc = self._time.utc()
         if utc is None or not active or not self.installed:
             return dict.fromkeys(active), None
         now = epoch_ms(utc)
-        composites = {evse_id: self.composite(evse_id, courses, now) for evse_id in active}
+        composites = {evse_id: self.composite(evse_id, active, now) for evse_id in active}
         found = {evse_id: composite.limit_at(now) for evse_id, composite in composites.items()}
         bound = Composite(self.installed, 0, Grid(), now=now).station_bound_at(now)
         if bound is not None:
-            found |= _shared(bound, found, courses)
+            found |= _shared(bound, found, active)
         edge = min((e for c in composites.values() if (e := c.next_edge(now)) is not None), default=None)
         return found, None if edge is None else max(edge - now, 1)
 

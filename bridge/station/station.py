@@ -106,6 +106,7 @@ class Station:
             evse.evse_id: self._make_position(evse, evses[evse.evse_id]) for evse in settings.evses
         }
         self.dispatch = Dispatch(self)
+        self._rate_units: frozenset[ChargingRateUnit] = frozenset()
         self._edge = Timer(clock, self.reconsider)
         self._tasks: set[asyncio.Task[None]] = set()
         self.log = _log.bind(station=self.id)
@@ -275,9 +276,8 @@ class Station:
 
     def reconsider(self) -> None:
         """Compute what is wanted of every EVSE anew, and again at the schedule's next edge (within 1 s of it)."""
-        courses = {evse_id: position.course for evse_id, position in self.positions.items()}
-        active = [evse_id for evse_id, position in self.positions.items() if position.session.wants_energy]
-        limits, holds = self.charging.limits(active, courses)
+        active = {evse_id: p.course for evse_id, p in self.positions.items() if p.session.wants_energy}
+        limits, holds = self.charging.limits(active)
         for evse_id, limit in limits.items():
             self.positions[evse_id].limit = limit
         for position in self.positions.values():
@@ -286,8 +286,7 @@ class Station:
 
     def profile_rules(self) -> ProfileRules:
         """What counts when a profile is judged."""
-        units = frozenset(ChargingRateUnit(unit) for unit in self.model.members(Key.SMART_RATE_UNIT))
-        return ProfileRules({evse_id: position.rules for evse_id, position in self.positions.items()}, units)
+        return ProfileRules({evse_id: position.rules for evse_id, position in self.positions.items()}, self._rate_units)
 
     def set_hands_off(self, evse_id: int, on: bool) -> None:
         """Leave a unit alone until that is lifted, by whoever; kept over a restart."""
@@ -355,6 +354,7 @@ class Station:
         self._apply_model()
 
     def _apply_model(self) -> None:
+        self._rate_units = frozenset(ChargingRateUnit(unit) for unit in self.model.members(Key.SMART_RATE_UNIT))
         rules = self._session_rules()
         for position in self.positions.values():
             position.session.rules = rules

@@ -188,6 +188,8 @@ class KillHouse:
     def _stored(self) -> list[Number]:
         """What waits for an answer in the store that the dead process has left. Read from a copy: opening the file
         would finish its log, and that is for the second life to do."""
+        if not (self._folder / "state").exists():  # killed before it had made its folder
+            return []
         copy = self._folder / "left"
         shutil.copytree(self._folder / "state", copy, ignore=lambda _, names: {n for n in names if STORE not in n})
         if not (copy / STORE).exists():

@@ -1,8 +1,8 @@
 """What all messages have in common: how a class becomes a message, and the primitive types of OCPP.
 
-Messages are plain frozen dataclasses. What comes in is checked when it is decoded, what goes out when it is encoded: an
-integer has 32 bits, a number is finite, a time knows its zone. Building one costs nothing more, and a class that no
-message in use contains has no validator. Field names are snake_case here and camelCase on the wire (the alias).
+Messages are plain frozen dataclasses. What comes in is checked when it is decoded (an integer has 32 bits, a number is
+finite), what goes out when it is encoded. Building one costs nothing more, and a class that no message in use contains
+has no validator. Field names are snake_case here and camelCase on the wire (the alias).
 """
 
 from __future__ import annotations
@@ -91,17 +91,8 @@ _serialize_time: Callable[[datetime], str] = format_time
 #: OCPP's dateTime.
 DateTime = Annotated[datetime, BeforeValidator(_aware_time), PlainSerializer(_serialize_time, when_used="json")]
 
-_LARGEST = 2**31 - 1
-
-
-def _within_32_bits(value: int) -> int:
-    if not -_LARGEST - 1 <= value <= _LARGEST:
-        raise ValueError(f"{value} is no 32 bit integer")
-    return value
-
-
 #: OCPP's integer (Part 2, primitive data types: 32 bit).
-Integer = Annotated[int, Field(ge=-_LARGEST - 1, le=_LARGEST), PlainSerializer(_within_32_bits, int, when_used="json")]
+Integer = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 
 #: A vendor's own data: passed on as it came, wire names and all.
 CustomData = dict[str, Any]

@@ -6,7 +6,6 @@ import json
 from typing import Any, TypeVar
 
 from bridge.errors import StoreError
-from bridge.station.compact import compact
 from bridge.station.messages.base import Request
 from bridge.station.messages.call_error import CallError
 from bridge.station.messages.v201 import Adapter
@@ -16,7 +15,7 @@ R = TypeVar("R", bound=Request[Any])
 
 def to_text(adapter: Adapter, request: Request[Any]) -> str:
     """The payload of a request as compact JSON."""
-    return compact(adapter.encode_request(request)[1])
+    return adapter.text_of(request)
 
 
 def from_text(adapter: Adapter, kind: type[R], text: str) -> R:

@@ -76,6 +76,15 @@ class Adapter:
         action = action_of(request)
         return action, _encode(action + _REQUEST, request)
 
+    def text_of(self, request: Request[Any]) -> str:
+        """The payload of a request as JSON, for what is kept: it is checked when it is read or sent.
+
+        Raises:
+            ValueError: a value is of the wrong type.
+        """
+        shape = _codec(action_of(request) + _REQUEST).shape
+        return shape.dump_json(request, by_alias=True, exclude_none=True, warnings="error").decode()
+
     def decode_response(self, action: str, payload: Payload) -> Response:
         """The response in the CALLRESULT of an action that was called.
 
