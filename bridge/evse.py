@@ -31,6 +31,19 @@ class Urgency(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Amount:
+    """How much a session may move before it is stopped (AIF 5.2): whichever comes first.
+
+    `energy` (mWh) is counted in the direction of the wanted mode; `soc` (0.001 %) is reached from below when charging,
+    from above when discharging. The count goes on, over restarts too, as long as `key` stays the same.
+    """
+
+    key: str
+    energy: int | None = None
+    soc: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """A setpoint. `target` is signed (mW, plus into the car), None means as much as the unit may.
 
@@ -42,7 +55,7 @@ class Wanted:
     target: int | None = None
     charge_bound: int | None = None
     discharge_bound: int | None = None
-    amount: int | None = None
+    amount: Amount | None = None
     urgency: Urgency = Urgency.NORMAL
     authorized: bool = False
     in_transaction: bool = False
@@ -113,6 +126,7 @@ class HappeningKind(StrEnum):
     CONTESTED = "contested"
     CANNOT = "cannot"
     CONFIRMED = "confirmed"
+    AMOUNT_REACHED = "amount reached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +136,15 @@ class Happening:
     kind: HappeningKind
     text: str = ""
     value: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How far the wanted amount has come: `energy` (mWh) so far, and whether it is reached, after which nothing flows."""
+
+    key: str
+    energy: int = 0
+    reached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +163,7 @@ class Observed:
     soc: Reading | None = None  # 0.001 %
     offered: Reading | None = None  # mW, signed: what the unit granted
     vehicle_id: str | None = None
+    counted: Counted | None = None
     fault: Fault | None = None
     confirmed: bool = False  # the wanted setpoint has been reached and read back
     trouble: str | None = None  # why the wanted setpoint cannot be reached, for a person

@@ -23,6 +23,20 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Measures:
+    """What a MeterValues section reads off a view; None where nothing tells. Signs and units as in `bridge.evse`."""
+
+    power: Reading | None = None
+    current: Reading | None = None
+    voltage: Reading | None = None
+    energy_in: Reading | None = None
+    energy_out: Reading | None = None
+    soc: Reading | None = None
+    offered: Reading | None = None
+    vehicle_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """Everything that a table may look at.
 
@@ -48,6 +62,9 @@ class View:
     soc_floor: int = 0  # 0.001 %
     wrote: Mapping[int, int] = field(default_factory=dict)
     seen: frozenset[str] = frozenset()
+    meter: Measures | None = None  # what a meter in front of this EVSE tells, as far as it is fresh
+    from_power: Measures | None = None  # energies integrated from measured power
+    from_soc: Measures | None = None  # ... from the state of charge and the capacity
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +78,6 @@ class Answer:
     rule: str
     hold: int = 0
     at_boot: Connector | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Measures:
-    """What the MeterValues section reads off a view; None where nothing tells. Signs and units as in `bridge.evse`."""
-
-    power: Reading | None = None
-    current: Reading | None = None
-    voltage: Reading | None = None
-    energy_in: Reading | None = None
-    energy_out: Reading | None = None
-    soc: Reading | None = None
-    offered: Reading | None = None
-    vehicle_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,3 +202,21 @@ class Table(Protocol):
 
     def describe(self, epc: int, edt: bytes, release: str) -> str:
         """`operationMode=charge` for logs and timelines; raw hex where the dictionary does not know it."""
+
+
+class MeterTable(Protocol):
+    """The compiled table of a class that is only read (`kind: meter`): a smart meter, a channel of a board."""
+
+    class_code: int  # 0x0288, 0x0287
+    content_hash: str
+    max_opc: int
+    attributes: tuple[tuple[int, ...], ...]
+
+    def release(self, edt_82: bytes) -> str:
+        """As `Table.release`."""
+
+    def measures(self, view: View, channel: int | None = None) -> Measures:
+        """What it measures: plus is drawn from the grid (into what lies behind it). `channel` of a board, from 1."""
+
+    def polls(self, view: View) -> tuple[PollGroup, ...]:
+        """The polling plan, only with what the object lets be read."""
