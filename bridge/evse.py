@@ -140,7 +140,7 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How far the wanted amount has come: `energy` (mWh) so far, and whether it is reached, after which nothing flows."""
+    """How far the wanted amount has come: `energy` (mWh) so far. Once `reached` nothing flows any more."""
 
     key: str
     energy: int = 0
