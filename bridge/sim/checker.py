@@ -1,17 +1,20 @@
 """Watches a controller for what the AIF forbids it, from the datagrams on a tap: AIF 2.4.1, 2.4.3, 2.4.4 and 2.4.5.
 
-Stops that go out although an answer is outstanding are counted apart: the design sends them on purpose after 2 s.
-Multicast requests ask no node in particular and are left out of the count of outstanding ones.
+It holds for both classes of chargers, and for writes to meters. Stops that go out although an answer is outstanding are
+counted apart: the design sends them on purpose after 2 s. Multicast requests ask no node in particular and are left out
+of the count of outstanding ones. An answer whose properties cannot be read is still an answer.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bridge.sim.codec import ANSWERS, REQUESTS, Esv, SimFrame, SimFrameError, decode
+from bridge.sim.classes import CLASSES
+from bridge.sim.codec import ANSWERS, REQUESTS, Esv, SimFrame, SimFrameError, decode, decode_head
 from bridge.sim.lan import Datagram
-from bridge.sim.properties import CLASS_CODE, Epc, Mode, write_range
+from bridge.sim.properties import Epc, Mode, Range
 
 #: The least response timer of a controller (AIF 2.4.2), ms.
 RESPONSE_TIMER_MS = 20_000
@@ -22,8 +25,21 @@ EARLY_STOP_MS = 2_000
 #: How long a TID that was never answered must not come again (ms); far less than it takes to use up all of them.
 _TID_MEMORY_MS = 600_000
 
-#: AIF 2.4.4, by class.
-_MAX_OPC = {CLASS_CODE: 8, 0x02A1: 4}
+#: The release by which a unit is judged while its own is not known, or is none of its class.
+_LATEST = "R"
+
+_DAY = Range(1, values=frozenset({*range(100), 0xFF}))
+_PLACE = Range(1, 0, 255, also=17)
+
+#: What may be written to meters: days, and ranges of channels (start 1 to 252, count 1 to 60 or 30, FD = undefined).
+_METERS: dict[int, dict[int, Range]] = {
+    0x0288: {0x81: _PLACE, 0xE5: _DAY},
+    0x0287: {0x81: _PLACE, 0xC5: _DAY}
+    | {
+        epc: Range(2, values=frozenset(a << 8 | b for a in (*range(1, 253), 0xFD) for b in (*range(1, most + 1), 0xFD)))
+        for epc, most in ((0xB2, 60), (0xB4, 60), (0xB6, 60), (0xB9, 30), (0xBB, 60), (0xBD, 60))
+    },
+}
 
 _STOPS = frozenset({Mode.STOP, Mode.STANDBY})
 
@@ -56,6 +72,11 @@ class _Peer:
 
     asked: deque[_Asked] = field(default_factory=lambda: deque(maxlen=256))
     release: str | None = None
+    releases: dict[int, str] = field(default_factory=dict)
+
+    def release_of(self, own: int) -> str | None:
+        """Of an object; what was said of the whole node otherwise."""
+        return self.releases.get(own, self.release)
 
 
 class AifChecker:
@@ -75,13 +96,25 @@ class AifChecker:
         try:
             frame = decode(datagram.data)
         except SimFrameError as error:
+            head = decode_head(datagram.data)
             if datagram.source == self.controller:
                 self._break(datagram, "frame", str(error))
+            elif head is not None:
+                self._answered(datagram, head)
             return
         if datagram.source == self.controller:
             self._sent(datagram, frame)
         else:
             self._answered(datagram, frame)
+
+    def broken(self, but: Callable[[Violation], bool] = lambda _: False) -> list[str]:
+        """Each violation in words, less those that `but` lets pass: to be compared with an empty list."""
+        return [f"{v.at} ms {v.clause} {v.address}: {v.text}" for v in self.violations if not but(v)]
+
+    def assert_clean(self, but: Callable[[Violation], bool] = lambda _: False) -> None:
+        """Raises AssertionError that names each violation."""
+        broken = self.broken(but)
+        assert not broken, f"{len(broken)} violations of the AIF:\n" + "\n".join(broken[:20])
 
     def count(self) -> Counter[str]:
         """Violations by clause."""
@@ -111,24 +144,18 @@ class AifChecker:
             peer.asked.append(_Asked(datagram.at, frame))
 
     def _check_opc(self, datagram: Datagram, frame: SimFrame) -> None:
-        most = _MAX_OPC.get(frame.deoj >> 8, 255)
+        facts = CLASSES.get(frame.deoj >> 8)
+        most = facts.max_opc if facts else 255
         count = len(frame.props) + len(frame.second)
         if not 1 <= count <= most:
             self._break(datagram, "AIF-2.4.4-1", f"{count} properties, 1 to {most} are allowed: {frame.describe()}")
 
     def _check_range(self, datagram: Datagram, frame: SimFrame) -> None:
-        if frame.deoj >> 8 != CLASS_CODE:
-            return
-        release = self._peer(datagram.destination).release if datagram.destination else None
+        peer = self._peer(datagram.destination) if datagram.destination else _Peer()
         for prop in frame.props:
-            limits = write_range(release or "R", prop.epc)
-            if limits is None:
-                text = f"{prop.epc:02X} cannot be written in Release {release or 'R'}"
-            elif not limits.contains(prop.edt) and not (release is None and prop.epc == Epc.OPERATION_MODE):
-                text = f"{prop.edt.hex().upper()} is out of the range of {prop.epc:02X}"
-            else:
-                continue
-            self._break(datagram, "AIF-2.4.5-1", text)
+            wrong = _out_of_range(frame.deoj, peer.release_of(frame.deoj), prop.epc, prop.edt)
+            if wrong:
+                self._break(datagram, "AIF-2.4.5-1", f"{wrong}: {frame.describe()}")
 
     def _check_tid(self, datagram: Datagram, frame: SimFrame, peer: _Peer) -> None:
         """A TID that was not answered must not come again soon: that would be a retransmission."""
@@ -166,11 +193,31 @@ class AifChecker:
 
     @staticmethod
     def _learn_release(frame: SimFrame, peer: _Peer) -> None:
-        if frame.seoj >> 8 != CLASS_CODE or frame.esv not in (Esv.GET_RES, Esv.GET_SNA):
+        if frame.seoj >> 8 not in CLASSES or frame.esv not in (Esv.GET_RES, Esv.GET_SNA):
             return
         for prop in frame.props:
             if prop.epc == Epc.PROTOCOL and len(prop.edt) == 4:
-                peer.release = chr(prop.edt[2])
+                peer.releases[frame.seoj] = chr(prop.edt[2])
+
+
+def _out_of_range(own: int, release: str | None, epc: int, edt: bytes) -> str | None:
+    """What is wrong with a write by the Appendix; None if nothing, or if the class is none that is judged."""
+    class_code = own >> 8
+    facts = CLASSES.get(class_code)
+    if facts is None:
+        ranges = _METERS.get(class_code)
+        limits = [ranges.get(epc)] if ranges is not None else []
+        name = f"class {class_code:04X}"
+    else:
+        known = release in facts.releases if release else False
+        judged = [release] if known and release else list(facts.releases) if release is None else [_LATEST]
+        limits = [facts.write_range(letter, epc) for letter in judged]
+        name = f"Release {judged[0] if len(judged) == 1 else 'any'} of {class_code:04X}"
+    if any(limit is not None and limit.contains(edt) for limit in limits) or not limits:
+        return None
+    if not any(limits):
+        return f"{epc:02X} cannot be written in {name}"
+    return f"{edt.hex().upper()} is out of the range of {epc:02X} in {name}"
 
 
 def _is_stop(frame: SimFrame) -> bool:

@@ -119,6 +119,16 @@ def decode(data: bytes) -> SimFrame:
     return SimFrame(tid, int.from_bytes(seoj, "big"), int.from_bytes(deoj, "big"), esv, props, second)
 
 
+def decode_head(data: bytes) -> SimFrame | None:
+    """A frame's head without its properties, for frames that end too soon; None if even that is none."""
+    if len(data) < _HEAD.size:
+        return None
+    ehd, tid, seoj, deoj, service = _HEAD.unpack_from(data)
+    if ehd != _EHD or service not in set(Esv):
+        return None
+    return SimFrame(tid, int.from_bytes(seoj, "big"), int.from_bytes(deoj, "big"), Esv(service), ())
+
+
 def _decode_props(data: bytes, at: int) -> tuple[tuple[Prop, ...], int]:
     """The properties of one list that begins at its OPC byte, and where it ends."""
     if at >= len(data):

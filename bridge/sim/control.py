@@ -6,15 +6,15 @@ It gives the state machine a clock, announces what changes, and remembers what w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bridge.clock import Clock
 from bridge.errors import UnitError
 from bridge.sim.battery import VehicleConfig
 from bridge.sim.codec import Prop
-from bridge.sim.node import Announce
-from bridge.sim.properties import CLASS_CODE, Epc, Mode
+from bridge.sim.device import Announce
+from bridge.sim.properties import Epc, Mode
 from bridge.sim.readings import read
 from bridge.sim.unit import SimUnitConfig, UnitCore
 
@@ -60,8 +60,8 @@ class SimUnit:
 
     def __init__(self, clock: Clock, config: SimUnitConfig | None = None) -> None:
         self._clock = clock
-        self.config = config or SimUnitConfig()
-        self.core = UnitCore(self.config, clock.monotonic())
+        self.core = UnitCore(config or SimUnitConfig(), clock.monotonic())
+        self.config = self.core.config
         self.inf_delay_ms = self.config.inf_delay_ms
         self.inf_copies = self.config.inf_copies
         self.log: list[WriteRecord] = []
@@ -81,13 +81,18 @@ class SimUnit:
 
     @property
     def class_code(self) -> int:
-        """0x027E."""
-        return CLASS_CODE
+        """0x027E or 0x02A1."""
+        return self.config.unit_class
 
     @property
     def wanted_instance(self) -> int | None:
         """The configured instance."""
         return self.config.instance
+
+    @property
+    def quirks(self) -> Mapping[str, object]:
+        """Faults of its own and of the node that carries it, by name."""
+        return self.config.quirks
 
     @property
     def silent(self) -> bool:
@@ -101,7 +106,7 @@ class SimUnit:
     def read(self, epc: int) -> bytes | None:
         """A property's data now; None = refused."""
         self._pump()
-        if epc == Epc.ID and epc in self.core.get_map:
+        if epc == Epc.ID and epc in self.core.get_map - self.core.withheld:
             return self._ident
         return read(self.core, epc)
 

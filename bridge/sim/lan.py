@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from bridge.clock import Clock
 
@@ -86,6 +87,13 @@ class SimLan:
             raise ValueError(f"{address} is already on this network")
         port = self._ports[address] = SimPort(self, address)
         return port
+
+    def free_after(self, address: str) -> str:
+        """The next address that nobody has."""
+        candidate = ip_address(address) + 1
+        while str(candidate) in self._ports:
+            candidate += 1
+        return str(candidate)
 
     def tap(self, tap: Tap) -> Callable[[], None]:
         """Observe each datagram as it is sent; call the result to stop."""
@@ -165,6 +173,14 @@ class SimPort:
         """Leave the network."""
         self._receiver = None
         self._lan.leave(self.address)
+
+    async def moved(self, to: str | None = None) -> SimPort:
+        """A port at another address in place of this one: `to`, or the next that is free."""
+        new = to or self._lan.free_after(self.address)
+        if new != self.address:
+            await self.close()
+            return self._lan.join(new)
+        return self
 
     def take(self, data: bytes, source: str) -> None:
         """What the network delivers."""

@@ -7,79 +7,19 @@ what arrives meanwhile, as AIF 2.4.1 allows it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
-from typing import Protocol
 
 from bridge.clock import Clock
+from bridge.sim.answers import Adapter, shaped
+from bridge.sim.bystanders import StrangeObject, neighbours
 from bridge.sim.codec import ANSWERS, REQUESTS, Esv, Prop, SimFrame, SimFrameError, decode, encode, eoj, property_map
-from bridge.sim.lan import Receiver
+from bridge.sim.device import Movable, Port, SimDevice
+from bridge.sim.node_config import NodeConfig as NodeConfig  # where users look for it
+from bridge.sim.quirks import with_node_quirks
 
 NODE_CLASS = 0x0EF0
 NODE_PROFILE = 0x0EF001
-
-#: Sends an INF of one object's properties to all.
-Announce = Callable[[tuple[Prop, ...]], None]
-
-
-class Port(Protocol):
-    """Where a node is on a network: a `SimPort`, a `UdpPort`, or the product's own `Lan`."""
-
-    def send(self, data: bytes, address: str) -> None:
-        """Send to one node."""
-
-    def multicast(self, data: bytes) -> None:
-        """Send to all nodes."""
-
-    def attach(self, receiver: Receiver) -> None:
-        """Take what arrives."""
-
-    async def close(self) -> None:
-        """Leave the network."""
-
-
-class SimDevice(Protocol):
-    """A device object that a node can carry."""
-
-    @property
-    def class_code(self) -> int:
-        """Class group and class."""
-
-    @property
-    def wanted_instance(self) -> int | None:
-        """The instance it insists on; None takes the next free one."""
-
-    @property
-    def silent(self) -> bool:
-        """Whether it hears and says nothing."""
-
-    def bind(self, own_eoj: int, ident: bytes, announce: Announce) -> None:
-        """Told once by the node: its object, its 0x83, and how to announce."""
-
-    def read(self, epc: int) -> bytes | None:
-        """A property's data; None = refused."""
-
-    def write(self, epc: int, edt: bytes, source: str) -> bool:
-        """Take a property's data; False = refused."""
-
-    def close(self) -> None:
-        """Stop all timers."""
-
-
-@dataclass(slots=True)
-class NodeConfig:
-    """How a node answers. May be changed while it runs.
-
-    `max_opc`: requests of more properties are refused whole (AIF 2.4.4); None takes any. `answer_at_most`: a fault
-    seen in the field, answers carry only the first so many properties.
-    """
-
-    answer_delay_ms: int = 20
-    one_at_a_time: bool = True
-    max_opc: int | None = None
-    answer_at_most: int | None = None
-    maker: bytes = b"\x00\x00\x77"
 
 
 class SimNode:
@@ -89,9 +29,10 @@ class SimNode:
         self, clock: Clock, unique: bytes, units: Sequence[SimDevice], config: NodeConfig | None = None
     ) -> None:
         self._clock = clock
-        self.config = config or NodeConfig()
+        self.config = with_node_quirks(config or NodeConfig(), [unit.quirks for unit in units])
+        self.adapter = Adapter(clock, self.config)
         self.ident = b"\xfe" + self.config.maker + unique[:13].rjust(13, b"\x00")
-        self._devices = self._number(units)
+        self._devices = self._number([*units, *self._bystanders()])
         self._port: Port | None = None
         self._tid = 0
         self._pending = 0
@@ -106,13 +47,20 @@ class SimNode:
         """The device objects of this node."""
         return tuple(self._devices)
 
+    @property
+    def port(self) -> Port | None:
+        """Where it lives now."""
+        return self._port
+
     def attach(self, port: Port) -> None:
         """Live at a port from now on (a new one is a new address, as after a power cut)."""
         self._port = port
         port.attach(self._receive)
 
     async def start(self) -> None:
-        """Say who is here: INF of 0xD5 (AIF 3.1.1)."""
+        """Say who is here: INF of 0xD5 (AIF 3.1.1). After a power cut perhaps at another address."""
+        if self._muted and self.config.moves and isinstance(self._port, Movable):
+            self.attach(await self._port.moved(self.config.moves_to))
         self._muted = False
         self._inf(NODE_PROFILE, (Prop(0xD5, self._instance_list()),))
 
@@ -137,8 +85,11 @@ class SimNode:
             frame = decode(data)
         except SimFrameError:
             return
+        self.adapter.carry(partial(self._hear, frame, source))
+
+    def _hear(self, frame: SimFrame, source: str) -> None:
         targets = [] if self._muted or frame.esv not in REQUESTS else self._targets(frame.deoj)
-        if not targets:
+        if not targets or not self.adapter.hears():
             return
         if self._pending and self.config.one_at_a_time:
             self.ignored += 1
@@ -167,12 +118,16 @@ class SimNode:
         esv = done if good else refused
         if esv is None or self._port is None:
             return
-        limit = self.config.answer_at_most
-        answer = encode(SimFrame(request.tid, target, request.seoj, esv, props[:limit], second))
+        answer = SimFrame(request.tid, target, request.seoj, esv, props, second)
         if esv == Esv.INF:
-            self._port.multicast(answer)
-        else:
-            self._port.send(answer, source)
+            self._port.multicast(encode(answer))
+        elif not self.config.answers_never:
+            for data in shaped(self.config, answer):
+                self.adapter.answer(data, partial(self._send, source))
+
+    def _send(self, address: str, data: bytes) -> None:
+        if self._port is not None and not self._muted:
+            self._port.send(data, address)
 
     def _carry_out(
         self, request: SimFrame, source: str, target: int
@@ -251,7 +206,12 @@ class SimNode:
         if self._port is None or self._muted:
             return
         self._tid = (self._tid + 1) & 0xFFFF
-        self._port.multicast(encode(SimFrame(self._tid, own_eoj, NODE_PROFILE, Esv.INF, props)))
+        data = encode(SimFrame(self._tid, own_eoj, NODE_PROFILE, Esv.INF, props))
+        self.adapter.carry(partial(self._port.multicast, data))
+
+    def _bystanders(self) -> list[SimDevice]:
+        strange: list[SimDevice] = [StrangeObject()] if self.config.strange else []
+        return [*neighbours(), *strange] if self.config.neighbours else strange
 
     @staticmethod
     def _number(units: Sequence[SimDevice]) -> dict[int, SimDevice]:

@@ -108,12 +108,19 @@ STEPS: tuple[Step, ...] = (
             [message("free", "StatusNotification", connectorStatus="Available")],
         ),
     ),
-    Step("plug in", _plug, ([message("plugged", "StatusNotification", connectorStatus="Occupied")],)),
+    Step(
+        "plug in",
+        _plug,
+        (
+            [message("plugged", "StatusNotification", connectorStatus="Occupied")],
+            [datagram("the state is read", Esv.GET, "C7")],  # ... anew, with everything else: CEL 3.5
+            [datagram("the state", Esv.GET_RES, "C7=43")],
+        ),
+    ),
     Step(
         "remote start, at most 3 kW",
         _start,
         (
-            [datagram("the state is read first", Esv.GET, "C7")],
             [datagram("by designated power", Esv.SETC, "DC=03")],
             [datagram("3 kW", Esv.SETC, "EB=00000BB8")],
             [datagram("3 kW read back", Esv.GET_RES, "EB=00000BB8")],

@@ -7,6 +7,7 @@ group for multicasts, with membership on that address' interface.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +20,9 @@ from bridge.sim.node import SimNode
 PORT = 3610
 GROUP = "224.0.23.0"
 
+#: How many addresses are tried for a node that moves.
+_TRIES = 16
+
 #: Linux: without this a socket also gets what comes for groups that other sockets joined. Not in `socket`.
 _IP_MULTICAST_ALL = 49
 
@@ -26,10 +30,14 @@ _IP_MULTICAST_ALL = 49
 class UdpPort:
     """One address on a real network, with the same shape as `SimPort`."""
 
-    def __init__(self, clock: Clock, address: str, group: str = GROUP) -> None:
+    def __init__(
+        self, clock: Clock, address: str, group: str = GROUP, reuse: bool = False, answer_port: int | None = None
+    ) -> None:
         self._clock = clock
         self.address = address
         self._group = group
+        self._reuse = reuse
+        self._answer_port = answer_port
         self._receiver: Receiver | None = None
         self._transports: list[asyncio.DatagramTransport] = []
         self._taps = Taps()
@@ -58,10 +66,31 @@ class UdpPort:
         self._transports = []
         await self._clock.sleep(0)
 
+    async def moved(self, to: str | None = None) -> UdpPort:
+        """A port at another address in place of this one: `to`, or the next one above that is free."""
+        await self.close()
+        candidate = ipaddress.ip_address(to or self.address) + (to is None)
+        for number in range(1 if to else _TRIES):
+            try:
+                port = await self._opened_at(str(candidate + number))
+            except ConfigError:
+                if to or number == _TRIES - 1:
+                    raise
+            else:
+                port._taps = self._taps
+                return port
+        raise AssertionError("unreachable")
+
+    async def _opened_at(self, address: str) -> UdpPort:
+        return await open_udp_port(
+            address, self._clock, reuse=self._reuse, group=self._group, answer_port=self._answer_port
+        )
+
     def _send(self, data: bytes, to: str, destination: str | None) -> None:
         if not self._transports:
             return
-        self._transports[0].sendto(data, (to, PORT))
+        # the last socket is the one of the other port, where there is one
+        self._transports[-1 if destination and self._answer_port else 0].sendto(data, (to, PORT))
         now = self._clock.monotonic()
         self._taps.tell(Datagram(now, self.address, destination, data, ((to, now),)))
 
@@ -91,38 +120,45 @@ class _Endpoint(asyncio.DatagramProtocol):
 
 
 async def open_udp_port(
-    address: str, clock: Clock | None = None, *, reuse: bool = False, group: str = GROUP
+    address: str,
+    clock: Clock | None = None,
+    *,
+    reuse: bool = False,
+    group: str = GROUP,
+    answer_port: int | None = None,
 ) -> UdpPort:
     """Open a port at an IPv4 address of this machine.
 
     Nodes of one `group` hear each other. `reuse` lets another program bind all addresses of port 3610 beside it.
-    Raises `ConfigError` if the address is not
-    this machine's or is taken.
+    `answer_port`: what is sent to one node leaves from this port, as in the field (quirk `other-port`).
+    Raises `ConfigError` if the address is not this machine's or is taken.
     """
-    port = UdpPort(clock or Clock(), address, group)
+    port = UdpPort(clock or Clock(), address, group, reuse, answer_port)
     loop = asyncio.get_running_loop()
     sockets: list[socket.socket] = []
     try:
         sockets.append(_unicast_socket(address, reuse))
         sockets.append(_group_socket(address, group))
+        if answer_port is not None:
+            sockets.append(_unicast_socket(address, reuse, answer_port))
     except OSError as error:
         for opened in sockets:
             opened.close()
         raise ConfigError(f"cannot open {address}:{PORT}: {error.strerror}; is another unit running there?") from error
-    for opened, destination in zip(sockets, (address, None), strict=True):
+    for opened, destination in zip(sockets, (address, None, address), strict=False):
         transport, _ = await loop.create_datagram_endpoint(partial(_Endpoint, port, destination), sock=opened)
         port.add_transport(transport)
     return port
 
 
-def _unicast_socket(address: str, reuse: bool) -> socket.socket:
+def _unicast_socket(address: str, reuse: bool, port: int = PORT) -> socket.socket:
     opened = _new_socket()
     try:
         if reuse:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(address))
         opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
-        opened.bind((address, PORT))
+        opened.bind((address, port))
     except OSError:
         opened.close()
         raise
@@ -158,8 +194,8 @@ async def start_units_udp(
     """
     ports: dict[str, UdpPort] = {}
     try:
-        for address in nodes:
-            ports[address] = await open_udp_port(address, clock)
+        for address, node in nodes.items():
+            ports[address] = await open_udp_port(address, clock, answer_port=node.config.answer_port)
     except ConfigError:
         for port in ports.values():
             await port.close()

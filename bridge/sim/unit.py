@@ -1,32 +1,21 @@
-"""The state machine of a simulated charger/discharger 0x027E, without I/O: each event comes with the time it happens.
+"""The state machine of a simulated charger, 0x027E or 0x02A1, without I/O: each event comes with the time it happens.
 
-It keeps to the "Device" lines of the AIF: refusals of 2.4.6 and 3.2.1(3), Set_Res whatever the value (2.4.5), 0xDA = 48
-that is not kept (note 15). `bridge.sim.readings` turns its state into property data, `bridge.sim.control` gives it a
-clock and a network.
+It keeps to the "Device" lines of the AIF: refusals of 2.4.6, 3.2.1(3) and 4.2.1(3), Set_Res whatever the value (2.4.5),
+0xDA = 48 that is not kept (note 15). `bridge.sim.readings` turns its state into property data, `bridge.sim.control`
+gives it a clock and a network.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from copy import copy
 
-from bridge.sim.battery import Battery, VehicleConfig
-from bridge.sim.power import PowerConfig, PowerStage
-from bridge.sim.properties import (
-    AC_CPLT,
-    DEFAULT_SETTABLE,
-    ENERGY_MODES,
-    GATED_MODES,
-    TYPES,
-    Connection,
-    Epc,
-    Method,
-    Mode,
-    TypeTraits,
-    gettable,
-    modes,
-    notified,
-    write_range,
-)
+from bridge.sim.battery import WMS_PER_WH, Battery, VehicleConfig
+from bridge.sim.classes import PILOT_ONLY
+from bridge.sim.power import PowerStage
+from bridge.sim.properties import ENERGY_MODES, Connection, Epc, Method, Mode
+from bridge.sim.quirks import with_unit_quirks
+from bridge.sim.settings import Settings
+from bridge.sim.unit_config import SimUnitConfig as SimUnitConfig  # where users look for it
 
 #: Steps of the integration (ms): while something moves, near a limit, and while power is steady far from one.
 _FINE_STEP_MS = 100
@@ -37,78 +26,31 @@ _LONGEST_STEP_MS = 60_000
 _STEADY_W = 100
 
 
-@dataclass(frozen=True, slots=True)
-class SimUnitConfig:
-    """One unit. Powers in W, currents in 0.1 A (as on the wire), times in ms.
-
-    `settable`: what may be written, of what the release has. `hidden`: taken out of all maps. `withheld`: in the map,
-    yet always refused. `inf_delay_ms`: from a change to its INF, at most 180 s (AIF 3.2.1). `inf_copies`: 0 loses
-    every INF, 2 sends each twice. `clamps`: settings beyond the unit's range read back as the nearest end.
-    `end_mode`: what the unit goes to when the vehicle is full, empty, or ends; None = stop (standby before G).
-    `autostart`: a mode taken when a vehicle is plugged in. `rescue_below_percent`: charges such a vehicle in any mode.
-    `handshake_ms`: from plug to the vehicle's state being known; until then "unknown" (from J) or "neither".
-    """
-
-    release: str = "P"
-    equipment_type: int = 0x32
-    instance: int | None = None
-    capacity_wh: int = 40_000
-    soc_percent: float = 50
-    vehicle: VehicleConfig | None = None
-    plugged: bool = False
-    mode: int | None = None
-    settable: frozenset[int] = DEFAULT_SETTABLE
-    hidden: frozenset[int] = frozenset()
-    withheld: frozenset[int] = frozenset()
-    rated_charge_w: int = 6_000
-    rated_discharge_w: int = 6_000
-    charge_range_w: tuple[int, int] = (500, 6_000)
-    discharge_range_w: tuple[int, int] = (500, 6_000)
-    charge_range_da: tuple[int, int] = (15, 300)
-    discharge_range_da: tuple[int, int] = (15, 300)
-    battery_voltage_v: int = 350
-    grid_voltage_v: int = 200
-    clamps: bool = False
-    power: PowerConfig = field(default_factory=PowerConfig)
-    inf_delay_ms: int = 1_000
-    inf_copies: int = 1
-    end_mode: int | None = None
-    autostart: int | None = None
-    rescue_below_percent: float = 0
-    handshake_ms: int = 0
-    confirm_ms: int = 2_000
-    prepare_ms: int = 5_000
-    blind_state: int = Connection.UNDETERMINED
-    maker: bytes = b"\x00\x00\x77"
-    product: bytes = b"SIM-027E"
-    has_id: bool = True
-
-    def with_vehicle(self) -> VehicleConfig:
-        """The vehicle that is plugged in if no other is named."""
-        return self.vehicle or VehicleConfig(capacity_wh=self.capacity_wh)
-
-
 class UnitCore:
     """A unit at a time. Every method first lets the time pass that has gone by since the last one."""
 
     def __init__(self, config: SimUnitConfig, now: int) -> None:
-        if config.equipment_type not in TYPES:
-            raise ValueError(f"equipment type {config.equipment_type:#04x} is not known")
+        config = with_unit_quirks(config)
         self.config = config
-        self.traits: TypeTraits = TYPES[config.equipment_type]
+        self.facts = config.facts
+        self.traits = config.traits
         self.battery = Battery(config.with_vehicle(), config.soc_percent)
         self.stage = PowerStage(config.power)
-        self.mode: int = config.mode if config.mode is not None else self._stop_mode()
+        self._mode: int = config.mode if config.mode is not None else self._stop_mode()
+        self._obeyed = self._mode
+        self._lags_until: int | None = None
         self.plugged = False
         self.operating = True
         self.fault: int | None = None
         self.ev_pauses = False
         self.surplus_w = 0
         self.interconnection = 0x00
-        self.connection_override: int | None = None
-        self.charged_wms = 0
-        self.discharged_wms = 0
-        self.settings = self._first_settings()
+        self.connection_override = config.stuck_connection
+        self.charged_wms = config.charged_wh * WMS_PER_WH
+        self.discharged_wms = config.discharged_wh * WMS_PER_WH
+        self._settings = Settings(config)
+        self._last_read: Battery | None = None
+        self._born = now
         self._confirmed = not self.traits.must_ask
         self._confirm_at: int | None = None
         self._handshake_at: int | None = None
@@ -137,40 +79,50 @@ class UnitCore:
         return self._inf_map
 
     def _maps(self) -> tuple[frozenset[int], frozenset[int], frozenset[int]]:
-        c = self.config
-        wanted = c.settable | {Epc.OPERATION_MODE}
-        if self.traits.must_ask:
-            wanted |= {Epc.CONFIRM_CONNECTION}
-        can_set = frozenset(epc for epc in wanted if write_range(c.release, epc)) - c.hidden
-        can_get = (gettable(c.release) | {epc for epc in can_set if epc in self.settings}) - c.hidden
+        c, facts = self.config, self.facts
+        can_set = self._settings.settable
+        optional = (c.extra | {epc for epc in can_set if epc in self.settings}) & facts.known(c.release)
+        can_get = (facts.gettable(c.release) | optional) - c.hidden
         if not c.has_id:
             can_get -= {Epc.ID}
-        return frozenset(can_get), can_set, notified(c.release) & can_get
+        return can_get, can_set, facts.notified(c.release) & can_get
 
-    def _first_settings(self) -> dict[int, bytes]:
-        c = self.config
-        charge_w, discharge_w = c.rated_charge_w, c.rated_discharge_w
-        return {
-            Epc.INSTALLATION_LOCATION: b"\x00",
-            Epc.CHARGING_METHOD: bytes([Method.MAXIMUM]),
-            Epc.DISCHARGING_METHOD: bytes([Method.MAXIMUM]),
-            0xDE: bytes(4),
-            0xDF: b"\x42",
-            Epc.V2G_POWER: bytes(4),
-            Epc.CHARGE_AMOUNT: bytes(4),
-            0xE9: bytes(2),
-            Epc.DISCHARGE_AMOUNT: bytes(4),
-            Epc.CHARGE_POWER: charge_w.to_bytes(4, "big"),
-            Epc.DISCHARGE_POWER: discharge_w.to_bytes(4, "big"),
-            Epc.CHARGE_CURRENT: c.charge_range_da[1].to_bytes(2, "big"),
-            Epc.DISCHARGE_CURRENT: c.discharge_range_da[1].to_bytes(2, "big"),
-        }
+    @property
+    def settings(self) -> dict[int, bytes]:
+        """The settings as they read back, by code."""
+        return self._settings.values
 
     # ---- what is so -------------------------------------------------------------------------------------------
 
     def setting(self, epc: int) -> int:
         """A setting's number."""
-        return int.from_bytes(self.settings[epc], "big", signed=epc == Epc.V2G_POWER)
+        return self._settings.number(epc)
+
+    @property
+    def mode(self) -> int:
+        """0xDA, what was ordered."""
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode: int) -> None:
+        """Power follows at once, or after the lag of a unit that is slow to obey."""
+        if mode == self._mode:
+            return
+        lag = self.config.start_lag_ms if mode in ENERGY_MODES else self.config.stop_lag_ms
+        self._obeyed = self.obeyed
+        self._mode = mode
+        self._lags_until = self._now + lag if lag else None
+
+    @property
+    def obeyed(self) -> int:
+        """The mode that power follows."""
+        return self._mode if self._lags_until is None else self._obeyed
+
+    @property
+    def withheld(self) -> frozenset[int]:
+        """Properties that are in the map and refused now."""
+        for_ever = not self.config.withheld_ms
+        return self.config.withheld if for_ever or self._now < self._born + self.config.withheld_ms else frozenset()
 
     @property
     def voltage_v(self) -> int:
@@ -183,7 +135,7 @@ class UnitCore:
         if self.connection_override is not None:
             return self.connection_override
         c = self.config
-        if c.equipment_type == AC_CPLT or (self.traits.ac and self.plugged and not self.battery.config.speaks_hlc):
+        if c.blind(self.battery.config.speaks_hlc, self.plugged):
             return c.blind_state if c.release >= "G" else Connection.NONE
         if not self._confirmed:
             return Connection.UNDETERMINED if c.release >= "G" else Connection.NONE
@@ -209,8 +161,18 @@ class UnitCore:
         if not self.plugged or self.connection == Connection.NONE:
             return False
         if self.traits.ac:
-            return self.config.equipment_type != AC_CPLT and self.battery.config.speaks_hlc
+            return self.config.equipment_type not in PILOT_ONLY and self.battery.config.speaks_hlc
         return self.connection != Connection.UNDETERMINED
+
+    @property
+    def battery_read(self) -> Battery:
+        """The battery as the unit last read it from the vehicle."""
+        return self._last_read or self.battery
+
+    @property
+    def talks(self) -> bool:
+        """Whether the unit talks CAN with the vehicle (CEL 3.4): from the order of energy, or preparation, on."""
+        return self.plugged and bool(self._active() or self._mode in ENERGY_MODES or self._prepares_until is not None)
 
     @property
     def actual_mode(self) -> int:
@@ -241,7 +203,7 @@ class UnitCore:
 
     def next_event(self) -> int | None:
         """When the unit may next change by itself; None while it rests."""
-        pending = [at for at in (self._confirm_at, self._handshake_at, self._prepares_until) if at is not None]
+        pending = [at for at in self._deadlines() if at is not None]
         if self._active():
             pending.append(self._now + self._step())
         return min(pending, default=None)
@@ -250,8 +212,10 @@ class UnitCore:
         return bool(self.stage.power_w or self.target_w())
 
     def _next_change(self, now: int) -> int:
-        pending = (self._confirm_at, self._handshake_at, self._prepares_until)
-        return min((at for at in pending if at is not None and at > self._now), default=now)
+        return min((at for at in self._deadlines() if at is not None and at > self._now), default=now)
+
+    def _deadlines(self) -> tuple[int | None, ...]:
+        return self._confirm_at, self._handshake_at, self._prepares_until, self._lags_until
 
     def _step(self) -> int:
         if not self._active():
@@ -279,6 +243,8 @@ class UnitCore:
             self._handshake_at = None
         if self._prepares_until is not None and self._now >= self._prepares_until:
             self._prepares_until = None
+        if self._lags_until is not None and self._now >= self._lags_until:
+            self._lags_until = None
         ends = {
             Mode.RAPID: self.battery.at_cap,
             Mode.CHARGE: self.battery.at_cap,
@@ -286,6 +252,14 @@ class UnitCore:
         }
         if self.plugged and ends.get(Mode(self.mode), False):
             self.mode = self.end_mode()
+        self._read_battery()
+
+    def _read_battery(self) -> None:
+        """Without CAN the battery's values stay those last read (CEL 3.4), if the unit is of that kind."""
+        if self.talks or not self.config.last_known:
+            self._last_read = None
+        elif self._last_read is None:
+            self._last_read = copy(self.battery)
 
     # ---- power ------------------------------------------------------------------------------------------------
 
@@ -295,39 +269,21 @@ class UnitCore:
             return 0
         if self.battery.soc_percent < self.config.rescue_below_percent:
             return self._charge_w(self.config.charge_range_w[1])
-        if self.mode == Mode.RAPID:
+        mode = self.obeyed
+        if mode == Mode.RAPID:
             return self._charge_w(self.config.rated_charge_w)
-        if self.mode in (Mode.CHARGE, Mode.DISCHARGE):
-            return self._ordered_w(charging=self.mode == Mode.CHARGE)
-        if self.mode in (Mode.CHARGE_DISCHARGE, Mode.AUTO):
+        if mode in (Mode.CHARGE, Mode.DISCHARGE):
+            return self._ordered_w(charging=mode == Mode.CHARGE)
+        if mode in (Mode.CHARGE_DISCHARGE, Mode.AUTO):
             return self._charge_w(self.surplus_w) if self.surplus_w > 0 else -self._discharge_w(-self.surplus_w)
         return 0
 
     def _ordered_w(self, charging: bool) -> int:
-        if self._method(charging) == Method.V2G:
+        if self._settings.method(charging) == Method.V2G:
             power = self.setting(Epc.V2G_POWER)
             return self._charge_w(power) if power > 0 else -self._discharge_w(-power)
-        wanted = self._setting_w(charging)
+        wanted = self._settings.wanted_w(charging, self.voltage_v, self.surplus_w)
         return self._charge_w(wanted) if charging else -self._discharge_w(wanted)
-
-    def _method(self, charging: bool) -> int | None:
-        if self.config.release < "N":
-            return None
-        return self.setting(Epc.CHARGING_METHOD if charging else Epc.DISCHARGING_METHOD)
-
-    def _setting_w(self, charging: bool) -> int:
-        """What the settings ask for. From Release N on they govern only if 0xDC/0xDD name them."""
-        c = self.config
-        rated = c.rated_charge_w if charging else c.rated_discharge_w
-        power = self.setting(Epc.CHARGE_POWER if charging else Epc.DISCHARGE_POWER)
-        current = self.setting(Epc.CHARGE_CURRENT if charging else Epc.DISCHARGE_CURRENT) * self.voltage_v // 10
-        method = self._method(charging)
-        if method is None:
-            settable_power = (Epc.CHARGE_POWER if charging else Epc.DISCHARGE_POWER) in self.set_map
-            settable_current = (Epc.CHARGE_CURRENT if charging else Epc.DISCHARGE_CURRENT) in self.set_map
-            return min(rated, power if settable_power else rated, current if settable_current else rated)
-        surplus = self.surplus_w if charging else -self.surplus_w
-        return {Method.POWER: power, Method.CURRENT: current, Method.FOLLOW: max(0, surplus)}.get(Method(method), rated)
 
     def _charge_w(self, wanted: int) -> int:
         low, high = self.config.charge_range_w
@@ -361,7 +317,7 @@ class UnitCore:
         self.advance(now)
         self.plugged = False
         self._confirmed = True
-        self._handshake_at = self._confirm_at = self._prepares_until = None
+        self._handshake_at = self._confirm_at = self._prepares_until = self._lags_until = None
         self.stage.cut()
         if self.mode in ENERGY_MODES:
             self.mode = self._stop_mode()
@@ -399,25 +355,23 @@ class UnitCore:
         self.advance(now)
         if epc not in self.set_map:
             return False
-        limits = write_range(self.config.release, epc)
         if epc == Epc.OPERATION_MODE:
             return self._write_mode(edt)
-        if limits is None or not limits.contains(edt):
-            return True
-        self._store(epc, edt)
-        self._settle()
+        if self._settings.takes(epc, edt):
+            self._store(epc, edt)
+            self._settle()
         return True
 
     def _write_mode(self, edt: bytes) -> bool:
         if len(edt) != 1:
             return True
-        if edt[0] in GATED_MODES and self._refuses_modes():
+        if edt[0] in self.facts.gated and self._refuses_modes():
             return False
         self._take_mode(edt[0])
         return True
 
     def _refuses_modes(self) -> bool:
-        """AIF 3.2.1(3); AC types may be ordered to charge while they know nothing (AIF 3.2.2)."""
+        """AIF 3.2.1(3), 4.2.1(3); AC types may be ordered to charge while they know nothing (AIF 3.2.2, 4.2.2)."""
         state = self.connection
         if state == Connection.UNDETERMINED:
             return self.traits.must_ask
@@ -427,12 +381,12 @@ class UnitCore:
 
     def _take_mode(self, mode: int) -> bool:
         """Take a mode if it can be; what cannot be is ignored."""
-        if mode == Mode.PREPARE and mode in modes(self.config.release):
+        if mode == Mode.PREPARE and mode in self.facts.modes(self.config.release):
             if self.mode in ENERGY_MODES:
                 return True
             self._prepares_until = self._now + self.config.prepare_ms
             return True
-        if mode not in modes(self.config.release) or not self._possible(mode):
+        if mode not in self.facts.modes(self.config.release) or not self._possible(mode):
             return False
         self._prepares_until = None
         self.mode = mode
@@ -447,34 +401,23 @@ class UnitCore:
         return needs.get(Mode(mode), True)
 
     def _store(self, epc: int, edt: bytes) -> None:
-        if epc == Epc.CONFIRM_CONNECTION:
+        if epc == Epc.OPERATION_STATUS:
+            self.operating = edt == b"\x30"
+        elif epc == Epc.CONFIRM_CONNECTION:
             self._confirm_at = self._now + self.config.confirm_ms
         elif epc == Epc.RESET_CHARGED:
             self.charged_wms = 0
         elif epc == Epc.RESET_DISCHARGED:
             self.discharged_wms = 0
         else:
-            self.settings[epc] = self._clamped(epc, edt) if self.config.clamps else edt
+            self._settings.store(epc, edt)
             if epc == Epc.V2G_POWER:
                 self._follow_v2g()
-
-    def _clamped(self, epc: int, edt: bytes) -> bytes:
-        c = self.config
-        ranges = {
-            0xEB: c.charge_range_w,
-            0xEC: c.discharge_range_w,
-            0xED: c.charge_range_da,
-            0xEE: c.discharge_range_da,
-        }
-        if epc not in ranges:
-            return edt
-        low, high = ranges[epc]
-        return min(max(int.from_bytes(edt, "big"), low), high).to_bytes(len(edt), "big")
 
     def _follow_v2g(self) -> None:
         """0xE0 moves the mode while a method is V2G, by the Appendix' notes."""
         power = self.setting(Epc.V2G_POWER)
-        if Method.V2G not in (self._method(charging=True), self._method(charging=False)):
+        if Method.V2G not in (self._settings.method(charging=True), self._settings.method(charging=False)):
             return
         self._take_mode(Mode.CHARGE if power > 0 else Mode.DISCHARGE if power < 0 else Mode.STANDBY)
 

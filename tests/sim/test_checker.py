@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bridge.clock import run_virtual
 from bridge.sim.checker import AifChecker
 from bridge.sim.codec import Esv, Prop, SimFrame, encode
-from bridge.sim.node import NodeConfig
+from bridge.sim.control import SimUnit
+from bridge.sim.node import NodeConfig, SimNode
 from bridge.sim.unit import SimUnitConfig
 from tests.tools.sim_controller import CONTROLLER, UNIT, House
 
@@ -152,5 +155,149 @@ def test_a_search_of_all_nodes_asks_none_in_particular() -> None:
         house.controller.port.multicast(encode(SimFrame(1, CONTROLLER, 0x027E00, Esv.GET, (Prop(0x80),))))
         house.throw(2, Esv.GET, Prop(0x80))
         assert house.broken == {}
+
+    run_virtual(main())
+
+
+# ---- both classes, and meters -----------------------------------------------------------------------------------
+
+CHARGER = 0x02A101
+
+
+def test_a_charger_takes_four_properties() -> None:
+    async def main() -> None:
+        house = Watched(SimUnitConfig(unit_class=0x02A1))
+        await house.get(0x80, 0xC7, 0xCC, 0xDA, deoj=CHARGER)
+        assert house.broken == {}
+        await house.get(0x80, 0xC7, 0xCC, 0xDA, 0xC5, deoj=CHARGER)
+        assert house.broken == {"AIF-2.4.4-1": 1}
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(
+    ("epc", "edt", "fine"),
+    [
+        (0xDA, b"\x42", True),
+        (0xDA, b"\x47", True),
+        (0xDA, b"\x43", False),
+        (0xDA, b"\x48", False),
+        (0xCD, b"\x10", True),
+        (0xCD, b"\x11", False),
+        (0xEB, bytes(4), True),
+        (0xEB, b"\xff\xff\xff\xff", False),
+        (0xEC, bytes(4), False),
+        (0xDC, b"\x03", False),
+        (0xE7, bytes(4), True),
+        (0xEA, bytes(4), False),
+        (0x80, b"\x30", True),
+        (0x80, b"\x32", False),
+    ],
+)
+def test_what_may_be_written_to_a_charger(epc: int, edt: bytes, fine: bool) -> None:
+    async def main() -> None:
+        house = Watched(SimUnitConfig(unit_class=0x02A1, release="R"))
+        await house.get(0x82, deoj=CHARGER)
+        await house.ask(Esv.SETC, (epc, edt), deoj=CHARGER)
+        assert house.broken == ({} if fine else {"AIF-2.4.5-1": 1})
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(
+    ("release", "epc", "edt", "fine"),
+    [
+        ("F", 0xDA, b"\x41", True),
+        ("F", 0xDA, b"\x47", False),
+        ("G", 0xDA, b"\x41", False),
+        ("M", 0xDA, b"\x46", False),
+        ("N", 0xDA, b"\x46", True),
+        ("N", 0xDA, b"\x49", False),
+        ("P", 0xDA, b"\x49", True),
+        ("M", 0xDC, b"\x03", False),
+        ("N", 0xDC, b"\x06", False),
+        ("P", 0xDC, b"\x06", True),
+        ("I", 0xEA, bytes(4), False),
+        ("J", 0xEA, bytes(4), True),
+        ("J", 0xEA, bytes(2), False),
+    ],
+)
+def test_what_may_be_written_depends_on_the_release(release: str, epc: int, edt: bytes, fine: bool) -> None:
+    async def main() -> None:
+        house = Watched(SimUnitConfig(release=release))
+        await house.get(0x82)
+        await house.ask(Esv.SETC, (epc, edt))
+        assert house.broken == ({} if fine else {"AIF-2.4.5-1": 1})
+
+    run_virtual(main())
+
+
+def test_each_object_is_judged_by_its_own_release() -> None:
+    async def main() -> None:
+        house = Watched()
+        units = [SimUnit(house.clock, SimUnitConfig(release=release)) for release in "FP"]
+        SimNode(house.clock, b"two", units).attach(house.lan.join("192.168.1.40"))
+        for own in (0x027E01, 0x027E02):
+            await house.controller.get("192.168.1.40", 0x82, deoj=own)
+            await house.controller.ask("192.168.1.40", Esv.SETC, (0xDA, b"\x47"), deoj=own)
+        assert [violation.text.split(":")[0] for violation in house.checker.violations] == [
+            "47 is out of the range of DA in Release F of 027E"
+        ]
+
+    run_virtual(main())
+
+
+def test_a_unit_that_was_never_read_is_judged_by_all_releases() -> None:
+    async def main() -> None:
+        house = Watched(SimUnitConfig(release="F"))
+        await house.set(0xDA, 0x47)
+        assert house.broken == {}
+        await house.set(0xDA, 0x99)
+        assert house.broken == {"AIF-2.4.5-1": 1}
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(
+    ("own", "epc", "edt", "fine"),
+    [
+        (0x028801, 0xE5, b"\x63", True),
+        (0x028801, 0xE5, b"\x64", False),
+        (0x028801, 0xE0, bytes(4), False),
+        (0x028701, 0xB6, b"\x01\x3c", True),
+        (0x028701, 0xB6, b"\x00\x01", False),
+        (0x028701, 0xB9, b"\x01\x3c", False),
+    ],
+)
+def test_what_may_be_written_to_meters(own: int, epc: int, edt: bytes, fine: bool) -> None:
+    async def main() -> None:
+        house = Watched()
+        house.throw(1, Esv.SETC, Prop(epc, edt), deoj=own)
+        assert house.broken == ({} if fine else {"AIF-2.4.5-1": 1})
+
+    run_virtual(main())
+
+
+def test_an_answer_that_cannot_be_read_is_still_an_answer() -> None:
+    async def main() -> None:
+        house = Watched(SimUnitConfig(quirks={"malformed-refusal": True}))
+        house.controller.port.attach(lambda data, source: None)
+        house.throw(1, Esv.SETC, Prop(0xDA, b"\x42"))
+        await house.clock.sleep(SECOND)
+        house.throw(2, Esv.GET, Prop(0x80))
+        assert house.broken == {}
+
+    run_virtual(main())
+
+
+def test_it_is_asserted_in_words_and_a_test_may_let_something_pass() -> None:
+    async def main() -> None:
+        house = Watched()
+        house.checker.assert_clean()
+        await house.set(0xEB, 0x10)
+        with pytest.raises(AssertionError, match=r"AIF-2\.4\.5-1 192\.168\.1\.20: 10 is out of the range of EB"):
+            house.checker.assert_clean()
+        house.checker.assert_clean(but=lambda violation: violation.clause == "AIF-2.4.5-1")
+        assert len(house.checker.broken()) == 1
 
     run_virtual(main())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
 
 from bridge.clock import Clock
 from bridge.errors import ConfigError
-from bridge.sim.codec import Esv, encode
+from bridge.sim.codec import Esv, Prop, SimFrame, encode
 from bridge.sim.control import SimUnit
 from bridge.sim.lan import Datagram
 from bridge.sim.node import SimNode
@@ -70,3 +71,58 @@ async def test_an_address_that_is_taken_or_not_ours_is_told() -> None:
     again = await open_udp_port(address)
     await again.close()
     again.send(b"after closing", address)
+
+
+async def test_answers_may_leave_from_another_port() -> None:
+    clock = Clock(1)
+    address = loopback(2, net=83)
+    node = SimNode(clock, b"x", [SimUnit(clock, SimUnitConfig(quirks={"other-port": True}))])
+    ports: list[tuple[str, int]] = []
+    heard = asyncio.Event()
+
+    class Socket(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            ports.append(addr)
+            heard.set()
+
+    async with AsyncExitStack() as stack:
+        await start_units_udp({address: node}, clock)
+        stack.push_async_callback(node.close)
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            Socket, local_addr=(loopback(9, net=83), 3610)
+        )
+        stack.callback(transport.close)
+        transport.sendto(encode(SimFrame(1, 0x05FF01, 0x027E01, Esv.GET, (Prop(0x80),))), (address, 3610))
+        async with asyncio.timeout(10):
+            await heard.wait()
+        assert ports == [(address, 23_610)]
+
+
+async def test_a_node_may_come_back_at_another_address() -> None:
+    clock = Clock(1)
+    first, taken, free = (loopback(host, net=84) for host in (2, 3, 4))
+    node = SimNode(clock, b"x", [SimUnit(clock, SimUnitConfig(quirks={"new-address": True}))])
+    seen: list[Datagram] = []
+    async with AsyncExitStack() as stack:
+        for address in (taken, loopback(9, net=84)):
+            port = await open_udp_port(address, clock)
+            stack.push_async_callback(port.close)
+        controller = SimController(port)
+        await start_units_udp({first: node}, clock, lambda _: seen.append)
+        stack.push_async_callback(node.close)
+        ident = (await controller.get(first, 0x83))[0x83]
+        node.mute()
+        await node.start()
+        assert await controller.inf(free, 0xD5) == bytes.fromhex("01027E01")
+        assert (await controller.get(free, 0x83))[0x83] == ident
+        assert {datagram.source for datagram in seen} >= {first, free}
+
+
+async def test_a_node_that_must_move_to_a_taken_address_says_so() -> None:
+    clock = Clock(1)
+    async with AsyncExitStack() as stack:
+        for host in (2, 3):
+            port = await open_udp_port(loopback(host, net=85), clock)
+            stack.push_async_callback(port.close)
+        with pytest.raises(ConfigError, match=f"cannot open {loopback(2, net=85)}"):
+            await port.moved(loopback(2, net=85))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bridge.sim.battery import VehicleConfig
+from bridge.sim.classes import CHARGER_DISCHARGER
 from bridge.sim.power import PowerConfig
-from bridge.sim.properties import BATTERY_PROPERTIES, Connection, Epc, Method, Mode, gettable, modes, write_range
+from bridge.sim.properties import Connection, Epc, Method, Mode
 from bridge.sim.readings import READINGS, read
 from bridge.sim.unit import SimUnitConfig, UnitCore
 
@@ -43,7 +44,7 @@ def test_everything_in_the_get_map_is_answered(release: str) -> None:
 @pytest.mark.parametrize("release", "DGNPQR")
 def test_every_reading_belongs_to_some_release(release: str) -> None:
     known = set(READINGS) | set(make(release="R").settings) | {Epc.ID}
-    assert gettable(release) <= known
+    assert CHARGER_DISCHARGER.gettable(release) <= known
 
 
 def test_what_a_release_does_not_have_is_refused() -> None:
@@ -56,11 +57,11 @@ def test_what_a_release_does_not_have_is_refused() -> None:
 
 
 def test_the_modes_are_the_releases_own() -> None:
-    assert 0x41 in modes("F")
-    assert 0x47 not in modes("F")
-    assert 0x46 not in modes("M")
-    assert 0x49 not in modes("N")
-    assert modes("P") == modes("R")
+    assert 0x41 in CHARGER_DISCHARGER.modes("F")
+    assert 0x47 not in CHARGER_DISCHARGER.modes("F")
+    assert 0x46 not in CHARGER_DISCHARGER.modes("M")
+    assert 0x49 not in CHARGER_DISCHARGER.modes("N")
+    assert CHARGER_DISCHARGER.modes("P") == CHARGER_DISCHARGER.modes("R")
 
 
 def test_the_release_is_told() -> None:
@@ -146,7 +147,7 @@ def test_until_the_handshake_nothing_is_known(release: str, state: int) -> None:
 
 def test_battery_properties_are_refused_without_a_vehicle() -> None:
     core = make()
-    asked = BATTERY_PROPERTIES & core.get_map
+    asked = CHARGER_DISCHARGER.battery & core.get_map
     assert asked >= {0xC0, 0xC2, 0xC4, 0xCE, 0xCF, 0xD0, 0xE2, 0xE4}
     assert all(read(core, epc) is None for epc in asked)
     core.plug(0)
@@ -241,7 +242,10 @@ def test_a_value_out_of_range_is_accepted_and_ignored(epc: int, edt: bytes) -> N
 
 
 def test_v2g_exists_from_release_p_on() -> None:
-    old, new = write_range("N", Epc.CHARGING_METHOD), write_range("P", Epc.CHARGING_METHOD)
+    old, new = (
+        CHARGER_DISCHARGER.write_range("N", Epc.CHARGING_METHOD),
+        CHARGER_DISCHARGER.write_range("P", Epc.CHARGING_METHOD),
+    )
     assert old is not None
     assert new is not None
     assert not old.contains(b"\x06")
