@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ def run(options: argparse.Namespace) -> int:
 
     site = load_config(options.config)
     set_up_logs(site.log)
-    mappings = load_mappings(site.mappings).without_sources()
+    mappings = load_mappings(site.mappings, site.classes).without_sources()
+    gc.collect()
     # Imported only now: these many modules take the memory in which the tables were read.
     from bridge.gateway.process import serve
 

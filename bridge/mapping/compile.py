@@ -172,7 +172,7 @@ class _Compiler:
     def _flow_term(self, sources: Sequence[SourceModel], threshold: int, path: Path_) -> TermTest:
         compiled: list[SourceOf] = []
         for index, source in enumerate(sources):
-            found = compile_source(self.conditions, source, (*path, "first", index), "W")
+            found = compile_source(self.conditions, source, (*path, "first", index), "W", "power")
             if found is not None:
                 compiled.append(found)
         fixed = tuple(compiled)

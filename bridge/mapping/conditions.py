@@ -28,6 +28,7 @@ _BOOLEANS: Final[Mapping[str, Callable[[Context], bool]]] = {
     "dischargeAllowed": lambda c: c.view.discharge_allowed,
     "authorized": lambda c: c.view.wanted.authorized,
     "inTransaction": lambda c: c.view.wanted.in_transaction,
+    "amountWanted": lambda c: c.view.wanted.amount is not None and c.view.wanted.amount.energy is not None,
     "bounded": lambda c: any(
         bound is not None for bound in (c.view.wanted.target, c.view.wanted.charge_bound, c.view.wanted.discharge_bound)
     ),

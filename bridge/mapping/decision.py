@@ -34,6 +34,7 @@ class Measures:
     soc: Reading | None = None
     offered: Reading | None = None
     vehicle_id: str | None = None
+    capacity: Reading | None = None  # mWh, of the vehicle's battery: what the whole state of charge is worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class View:
     meter: Measures | None = None  # what a meter in front of this EVSE tells, as far as it is fresh
     from_power: Measures | None = None  # energies integrated from measured power
     from_soc: Measures | None = None  # ... from the state of charge and the capacity
+    counted: int = 0  # mWh of `wanted.amount` that have moved already
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +217,14 @@ class MeterTable(Protocol):
     def release(self, edt_82: bytes) -> str:
         """As `Table.release`."""
 
-    def measures(self, view: View, channel: int | None = None) -> Measures:
-        """What it measures: plus is drawn from the grid (into what lies behind it). `channel` of a board, from 1."""
+    def measures(self, view: View, channel: int | None = None, *, duplex: bool = False) -> Measures:
+        """What it measures: plus is drawn from the grid (into what lies behind it).
 
-    def polls(self, view: View) -> tuple[PollGroup, ...]:
-        """The polling plan, only with what the object lets be read."""
+        `channel` of a board, from 1; simplex and duplex channels (that measure both directions) are counted apart.
+        """
+
+    def prepare(self, view: View, channel: int | None = None, *, duplex: bool = False) -> tuple[Step, ...]:
+        """Writes without which the object does not tell what is wanted: a board's channel range. Mostly none."""
+
+    def polls(self, view: View, channel: int | None = None, *, duplex: bool = False) -> tuple[PollGroup, ...]:
+        """The polling plan for what `measures` looks at, only with what the object lets be read."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from bridge.echonet.dictionary import DeviceClass, Property
+from bridge.echonet.metering import ChannelListCodec, ScaleCodec
 from bridge.echonet.values import (
     ArrayCodec,
     Codec,
@@ -19,7 +20,9 @@ from bridge.echonet.values import (
     TimeCodec,
 )
 from bridge.mapping.model import (
+    NUMBER,
     ArrayModel,
+    ChannelsModel,
     CountedModel,
     DevicesModel,
     NumberModel,
@@ -27,12 +30,16 @@ from bridge.mapping.model import (
     PlainModel,
     PropertyModel,
     RawModel,
+    ScaleModel,
     StateModel,
     StructModel,
     releases,
 )
 from bridge.mapping.yamlfile import Document, Problems, nearest
 
+#: Channels count from 1 to 252; a unit that measures none says so (Appendix, class 0x0287).
+_NO_CHANNEL = StateCodec(1, ((253, 253, "undefined"),))
+_FIRST_CHANNEL = OneOfCodec((IntegerCodec(1, False, 1, 252, 1, 1), _NO_CHANNEL))
 _PLAIN: Mapping[str, Codec] = {"release": ReleaseCodec(), "date": DateCodec(), "time": TimeCodec()}
 
 
@@ -78,19 +85,26 @@ def _definitions(document: Document, index: int, model: DevicesModel) -> Iterabl
     source = model.properties[index]
     for definition in source.definitions:
         letters = releases(definition.release)
-        access = definition.access
-        yield Property(
-            epc=int(source.epc, 16),
-            name=source.name,
-            name_en=source.en,
-            name_ja=source.ja,
-            get=access.get,
-            set=access.set,
-            inf=access.inf,
-            codec=codec_of(definition.encoding),
-            first=letters[0],
-            last=letters[-1],
-        )
+        access, codec = definition.access, codec_of(definition.encoding)
+        for number, epc in enumerate(_codes(source.epc), 1):
+            yield Property(
+                epc=epc,
+                name=source.name.replace(NUMBER, str(number)),
+                name_en=source.en.replace(NUMBER, str(number)),
+                name_ja=source.ja.replace(NUMBER, str(number)),
+                get=access.get,
+                set=access.set,
+                inf=access.inf,
+                codec=codec,
+                first=letters[0],
+                last=letters[-1],
+            )
+
+
+def _codes(text: str) -> range:
+    """The codes of `0xD0` or `0xD0-0xEF`."""
+    first, _, last = text.partition("-")
+    return range(int(first, 16), int(last or first, 16) + 1)
 
 
 def codec_of(model: object) -> Codec:
@@ -114,8 +128,13 @@ def codec_of(model: object) -> Codec:
             return StructCodec(fields, tuple(_size(field) for field in model.fields.values()))
         case ArrayModel():
             return ArrayCodec(codec_of(model.of), model.of.bytes[1], model.max)
+        case ChannelsModel():
+            count = OneOfCodec((IntegerCodec(1, False, 1, model.max, 1, 1), _NO_CHANNEL))
+            return ChannelListCodec(_FIRST_CHANNEL, count, codec_of(model.of), _size(model.of))
         case OneOfModel():
             return OneOfCodec(tuple(codec_of(option) for option in model.options))
+        case ScaleModel():
+            return ScaleCodec(tuple(_scale(code, factor) for code, factor in model.values.items()))
     raise TypeError(f"no codec for {model!r}")
 
 
@@ -124,29 +143,51 @@ def _code(text: str, name: str) -> tuple[int, int, str]:
     return int(first, 16), int(last or first, 16), name
 
 
-def _size(model: NumberModel | StateModel) -> int:
-    return model.size if isinstance(model, StateModel) else int(model.type.lstrip("uint")) // 8
+def _scale(code: str, factor: str) -> tuple[int, int, int]:
+    numerator, denominator = factor.split("/")
+    return int(code, 16), int(numerator), int(denominator)
+
+
+def _size(model: object) -> int:
+    """The bytes of a form whose size is fixed."""
+    match model:
+        case NumberModel():
+            return int(model.type.lstrip("uint")) // 8
+        case StateModel():
+            return model.size
+        case RawModel():
+            return model.bytes[1]
+        case StructModel():
+            return sum(_size(field) for field in model.fields.values())
+        case OneOfModel():
+            return _size(model.options[0])
+    raise TypeError(f"{model!r} has no fixed size")
 
 
 def _check(document: Document, model: DevicesModel, problems: Problems) -> None:
     """What the model alone cannot see: overlapping releases, names used twice, ranges that do not fit."""
     seen: dict[tuple[str, str], int] = {}
     for index, prop in enumerate(model.properties):
+        if not _codes(prop.epc) or (len(_codes(prop.epc)) > 1) is not prop.name.endswith(NUMBER):
+            text = f'"{prop.name}" with {prop.epc}: a range of codes goes with a {NUMBER} for the number, and no other'
+            problems.add(document, ("properties", index, "epc"), "EPC", text)
         for number, definition in enumerate(prop.definitions):
             path = ("properties", index, "definitions", number)
             _check_encoding(document, (*path, "encoding"), definition.encoding, problems)
-            for key in {(what, letter) for letter in releases(definition.release) for what in (prop.epc, prop.name)}:
+            keys = _keys(prop, definition.release, index)
+            for key in keys:
                 if key in seen:
                     line = document.position(("properties", seen[key]))[0]
                     text = f"{key[0]} in Release {key[1]} is defined in line {line} already"
                     problems.add(document, (*path, "release"), "OVERLAP", text)
                     break
             else:
-                seen |= _keys(prop, definition.release, index)
+                seen |= keys
 
 
 def _keys(prop: PropertyModel, release: str, index: int) -> dict[tuple[str, str], int]:
-    return {(what, letter): index for letter in releases(release) for what in (prop.epc, prop.name)}
+    whats = (prop.name, *(f"0x{epc:02X}" for epc in _codes(prop.epc)))
+    return {(what, letter): index for letter in releases(release) for what in whats}
 
 
 def _check_encoding(document: Document, path: tuple[str | int, ...], model: object, problems: Problems) -> None:
@@ -166,6 +207,8 @@ def _check_encoding(document: Document, path: tuple[str | int, ...], model: obje
         case OneOfModel():
             for index, option in enumerate(model.options):
                 _check_encoding(document, (*path, "options", index), option, problems)
+        case ChannelsModel():
+            _check_encoding(document, (*path, "of"), model.of, problems)
 
 
 def _check_codes(document: Document, path: tuple[str | int, ...], model: StateModel, problems: Problems) -> None:

@@ -12,8 +12,10 @@ from typing import Any, Final
 
 from bridge.echonet.dictionary import RELEASES
 from bridge.echonet.values import IntegerCodec, PropertyValueError
-from bridge.evse import Mode, Urgency, Wanted
-from bridge.mapping.decision import Ask, Decision, Fact, Recipe, Refusal, View
+from bridge.evse import Amount, Mode, Reading, Urgency, Wanted
+from bridge.mapping.decision import Ask, Decision, Fact, Measures, Recipe, Refusal, View
+from bridge.mapping.measures import UNITS
+from bridge.mapping.meter import CompiledMeter
 from bridge.mapping.model import ExampleModel, TableModel
 from bridge.mapping.quantity import quantity
 from bridge.mapping.table import CompiledTable, TableSource
@@ -31,7 +33,7 @@ class ExampleError(Exception):
 class _Situation:
     """A view while it is put together."""
 
-    table: CompiledTable
+    table: CompiledTable | CompiledMeter
     release: str = RELEASES[-1]
     values: dict[int, tuple[str, Any]] = field(default_factory=dict)  # bytes in hex, or a value by its name
     view: dict[str, Any] = field(default_factory=dict)
@@ -126,6 +128,16 @@ def _wrote(situation: _Situation, value: Any) -> None:
     situation.wrote = situation.epcs(value)
 
 
+def _beside(side: str) -> Callable[[_Situation, Any], None]:
+    """What is known beside the unit, as measures: `meter: {power: 3 kW}`."""
+
+    def setter(situation: _Situation, value: Any) -> None:
+        readings = {name: Reading(_milli(text), _NOW, origin="example") for name, text in value.items()}
+        situation.view[side] = Measures(**readings)  # type: ignore[arg-type]
+
+    return setter
+
+
 def _refused(situation: _Situation, value: Any) -> None:
     situation.view["refused"] = situation.epcs(value)
 
@@ -140,6 +152,8 @@ _GIVEN: Final[Mapping[str, Callable[[_Situation, Any], None]]] = {
     "dischargeBound": _set("wanted", "discharge_bound", _milli),
     "authorized": _set("wanted", "authorized"),
     "inTransaction": _set("wanted", "in_transaction"),
+    "amount": _set("wanted", "amount", lambda value: Amount("example", energy=_milli(value))),
+    "counted": _set("view", "counted", _milli),
     "reachable": _set("view", "reachable"),
     "lostFor": _set("view", "lost_for", _milli),
     "confirmed": _set("view", "confirmed"),
@@ -152,6 +166,9 @@ _GIVEN: Final[Mapping[str, Callable[[_Situation, Any], None]]] = {
     "gettable": _map("gettable"),
     "announced": _map("announced"),
     "refused": _refused,
+    "meter": _beside("meter"),
+    "fromPower": _beside("from_power"),
+    "fromSoc": _beside("from_soc"),
     "ages": _ages,
     "notified": _notified,
     "wrote": _wrote,
@@ -170,7 +187,22 @@ def view_of(source: TableSource, example: ExampleModel) -> View:
         situation.wanted |= {"authorized": True, "in_transaction": True}
         for message, payload in example.receive.items():
             situation.wanted |= _wants(source.model, message, payload)
-    parts = example.given if isinstance(example.given, list) else [example.given]
+    _take(situation, example.given if isinstance(example.given, list) else [example.given])
+    return situation.build()
+
+
+def meter_view(table: CompiledMeter, given: Iterable[Any]) -> View:
+    """The view that an example of a meter describes.
+
+    Raises:
+        ExampleError: it names something that does not exist.
+    """
+    situation = _Situation(table)
+    _take(situation, given)
+    return situation.build()
+
+
+def _take(situation: _Situation, parts: Iterable[Any]) -> None:
     for part in parts:
         if isinstance(part, str):
             _frame(situation, part)
@@ -178,7 +210,6 @@ def view_of(source: TableSource, example: ExampleModel) -> View:
             _give(situation, part)
         else:
             raise ExampleError(f'"{part}" is neither a frame like "C7=43" nor a mapping')
-    return situation.build()
 
 
 def _give(situation: _Situation, part: Mapping[str, Any]) -> None:
@@ -200,7 +231,7 @@ def _frame(situation: _Situation, text: str) -> None:
         epc = int(code, 16)
         if epc == situation.table.release_epc:
             letter = value if len(value) == 1 else situation.table.release(bytes.fromhex(value))
-            situation.release = letter if letter in RELEASES else ""
+            situation.release = letter if letter in situation.table.device.releases else ""
         else:
             bytes.fromhex(value)
             situation.values[epc] = ("hex", value)
@@ -264,11 +295,19 @@ def _word(value: object) -> str:
     return "keep" if value is None else str(value)
 
 
-def _measures(outcome: Outcome) -> dict[str, Any]:
+def _readings(outcome: Outcome) -> dict[str, Reading]:
     measures = outcome.decision.measures
-    names = ("power", "current", "voltage", "energy_in", "energy_out", "soc", "offered")
-    found: dict[str, Any] = {n: r.value for n in names if (r := getattr(measures, n)) is not None}
-    return found | ({"vehicle_id": measures.vehicle_id} if measures.vehicle_id else {})
+    return {name: reading for name in UNITS if (reading := getattr(measures, name)) is not None}
+
+
+def _measures(outcome: Outcome) -> dict[str, Any]:
+    vehicle_id = outcome.decision.measures.vehicle_id
+    found: dict[str, Any] = {name: reading.value for name, reading in _readings(outcome).items()}
+    return found | ({"vehicle_id": vehicle_id} if vehicle_id else {})
+
+
+def _origins(outcome: Outcome) -> dict[str, str]:
+    return {name: reading.origin for name, reading in _readings(outcome).items()}
 
 
 def _ask_frame(ask: Ask | None) -> str | None:
@@ -291,6 +330,7 @@ _EXPECTED: Final[Mapping[str, Callable[[Outcome], Any]]] = {
     "confirmed": lambda o: o.confirmed,
     "fault": lambda o: o.decision.fault.code if o.decision.fault else None,
     "measures": _measures,
+    "origins": _origins,
 }
 _SECTIONS: Final[Mapping[str, tuple[str, Callable[[Decision], str]]]] = {
     "plug": ("plug", lambda d: d.plug.rule),
@@ -336,7 +376,9 @@ def _compare(document: Document, path: Path_, example: ExampleModel, outcome: Ou
             problems.add(document, (*path, key), "UNKNOWN-KEY", f'unknown expectation "{key}"{hint}', at_key=True)
             continue
         found = read(outcome)
-        wanted = {name: _number(value) for name, value in expected.items()} if isinstance(expected, dict) else expected
+        wanted = (
+            {name: number_of(value) for name, value in expected.items()} if isinstance(expected, dict) else expected
+        )
         if isinstance(found, dict) and isinstance(wanted, dict):
             found = {name: found.get(name) for name in wanted}
         if found != wanted:
@@ -345,7 +387,8 @@ def _compare(document: Document, path: Path_, example: ExampleModel, outcome: Ou
             problems.add(document, (*path, key), "EXAMPLE", text)
 
 
-def _number(value: Any) -> Any:
+def number_of(value: Any) -> Any:
+    """A quantity in thousandths; anything else as it is."""
     found = quantity(value) if isinstance(value, str) else None
     return found[0] if found else value
 

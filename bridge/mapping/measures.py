@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from bridge.evse import Reading, Source
 from bridge.mapping.conditions import Conditions, Test, always
 from bridge.mapping.context import Context
-from bridge.mapping.decision import Fact, Measures
+from bridge.mapping.decision import Measures
 from bridge.mapping.model import MeasureModel, MeterValuesModel, SourceModel
 from bridge.mapping.yamlfile import Path_
 
@@ -22,39 +22,93 @@ UNITS: Final[Mapping[str, str]] = {
     "energy_out": "Wh",
     "soc": "%",
     "offered": "W",
+    "capacity": "Wh",
+}
+#: What may be taken from a meter, and its name in `Measures`.
+_METERED: Final[Mapping[str, str]] = {
+    "power": "power",
+    "current": "current",
+    "voltage": "voltage",
+    "energyIn": "energy_in",
+    "energyOut": "energy_out",
+}
+#: What energies are counted up from: the field of the view; its readings say so themselves.
+_INTEGRALS: Final[Mapping[str, tuple[str, str]]] = {
+    "power": ("from_power", ""),
+    "soc": ("from_soc", ""),
 }
 _FULL: Final = 100_000  # 100 % in 0.001 %
+#: Of two sources the one that says less about now.
+_WORST: Final = (Source.LAST_KNOWN, Source.NOTIFIED)
+
+
+class SourceOf(Protocol):
+    """One compiled source."""
+
+    def read(self, context: Context) -> Reading | None:
+        """The value, if this source tells one."""
 
 
 @dataclass(frozen=True)
-class SourceOf:
-    """One source: a property, or the ratio of two as a percentage."""
+class PropertySource:
+    """What the unit tells in one property."""
 
-    epcs: tuple[int, ...]
+    epc: int
     origin: str
     within: int | None
     test: Test
     negate: bool
 
     def read(self, context: Context) -> Reading | None:
-        """The value, if this source tells one."""
-        facts = [fact for epc in self.epcs if (fact := context.fresh(epc, self.within)) is not None]
-        if len(facts) < len(self.epcs) or not self.test(context):
+        """The value, if the property has one."""
+        fact = context.fresh(self.epc, self.within)
+        value = context.milli(self.epc) if fact is not None and self.test(context) else None
+        if fact is None or value is None:
             return None
-        numbers = [number for epc in self.epcs if (number := context.milli(epc)) is not None]
-        if len(numbers) < len(self.epcs):
-            return None
-        value = numbers[0] if len(numbers) == 1 else _ratio(*numbers)
-        if value is None:
-            return None
-        oldest = min(facts, key=lambda fact: fact.at)
-        told = Fact(oldest.edt, oldest.at, any(fact.notified for fact in facts))
-        return context.reading(-value if self.negate else value, told, self.origin)
+        return context.reading(-value if self.negate else value, fact, self.origin)
 
 
-def _ratio(part: int, whole: int) -> int | None:
-    """Part of whole in 0.001 %; None where it makes no sense."""
-    return part * _FULL // whole if 0 <= part <= whole and whole > 0 else None
+@dataclass(frozen=True)
+class RatioSource:
+    """What the unit tells in two properties, as a percentage of the second; it is as old as the older one."""
+
+    part: PropertySource
+    whole: PropertySource
+    origin: str
+
+    def read(self, context: Context) -> Reading | None:
+        """The ratio, if both have a value and the part is no more than the whole."""
+        part = self.part.read(context)
+        whole = self.whole.read(context) if part is not None else None
+        if part is None or whole is None or not 0 <= part.value <= whole.value or whole.value == 0:
+            return None
+        sources = {part.source, whole.source}
+        source = next((source for source in _WORST if source in sources), part.source)
+        return Reading(part.value * _FULL // whole.value, min(part.at, whole.at), source, self.origin)
+
+
+@dataclass(frozen=True)
+class SideSource:
+    """What is known beside the unit: from a meter, or counted up. `side` and `measure` are fields of the view."""
+
+    side: str
+    measure: str
+    origin: str  # put before the origin of what is read
+    within: int | None
+    test: Test
+    negate: bool
+
+    def read(self, context: Context) -> Reading | None:
+        """The value, if there is such a side and it tells one."""
+        measures: Measures | None = getattr(context.view, self.side)
+        if measures is None:
+            return None
+        told: Reading | None = getattr(measures, self.measure)
+        if told is None or (self.within is not None and context.view.now - told.at > self.within):
+            return None
+        if not self.test(context):
+            return None
+        return Reading(-told.value if self.negate else told.value, told.at, told.source, self.origin + told.origin)
 
 
 @dataclass(frozen=True)
@@ -112,7 +166,8 @@ def compile_meter(conditions: Conditions, model: MeterValuesModel) -> Meter:
         path: Path_ = ("MeterValues", info.alias or name, "first")
         if measure is not None and name in UNITS:
             found = (
-                compile_source(conditions, source, (*path, i), UNITS[name]) for i, source in enumerate(measure.first)
+                compile_source(conditions, source, (*path, i), UNITS[name], name)
+                for i, source in enumerate(measure.first)
             )
             sources[name] = tuple(source for source in found if source is not None)
     return Meter(sources, _identity(conditions, model))
@@ -131,17 +186,38 @@ def _identity(conditions: Conditions, model: MeterValuesModel) -> tuple[tuple[in
     )
 
 
-def compile_source(conditions: Conditions, model: SourceModel, path: Path_, unit: str) -> SourceOf | None:
-    """One source of a measure that is counted in `unit`."""
-    names = (model.property,) if model.property is not None else (model.ratio or ())
-    if bool(model.property) == bool(model.ratio):
-        conditions.problems.add(conditions.document, path, "SOURCE", "a source is either a property or a ratio")
+def compile_source(conditions: Conditions, model: SourceModel, path: Path_, unit: str, measure: str) -> SourceOf | None:
+    """One source of a measure that is counted in `unit`; `measure` is its name in `Measures`."""
+    kinds = [key for key in ("property", "ratio", "meter", "integral") if getattr(model, key) is not None]
+    if len(kinds) != 1:
+        text = 'a source is one of "property", "ratio", "meter" and "integral"'
+        conditions.problems.add(conditions.document, path, "SOURCE", text)
         return None
-    key = "property" if model.property else "ratio"
-    epcs = tuple(conditions.property(name, (*path, key)) for name in names)
+    if kinds[0] in ("meter", "integral"):
+        return _side(conditions, model, path, unit, measure)
+    names = (model.property,) if model.property is not None else (model.ratio or ())
+    epcs = tuple(conditions.property(name, (*path, kinds[0])) for name in names)
     expected = unit if model.property else "Wh"
     for name, epc in zip(names, epcs, strict=True):
         if epc >= 0 and conditions.vocabulary.unit(str(name)) != expected:
-            conditions.problems.add(conditions.document, (*path, key), "UNIT", f'"{name}" is not in {expected}')
-    test = conditions.compile(model.when, (*path, "when")) if model.when else always
-    return SourceOf(epcs, "/".join(str(name) for name in names), model.within, test, model.negate)
+            conditions.problems.add(conditions.document, (*path, kinds[0]), "UNIT", f'"{name}" is not in {expected}')
+    test = _when(conditions, model, path)
+    found = [PropertySource(e, str(n), model.within, test, model.negate) for e, n in zip(epcs, names, strict=True)]
+    return found[0] if len(found) == 1 else RatioSource(found[0], found[1], "/".join(str(name) for name in names))
+
+
+def _side(conditions: Conditions, model: SourceModel, path: Path_, unit: str, measure: str) -> SideSource | None:
+    test = _when(conditions, model, path)
+    if model.meter is not None:
+        read = _METERED[model.meter]
+        if UNITS[read] != unit:
+            conditions.problems.add(conditions.document, (*path, "meter"), "UNIT", f'"{model.meter}" is not in {unit}')
+        return SideSource("meter", read, "meter: ", model.within, test, model.negate)
+    if unit != "Wh":
+        conditions.problems.add(conditions.document, (*path, "integral"), "UNIT", "only energies are counted up")
+    side, origin = _INTEGRALS[model.integral or ""]
+    return SideSource(side, measure, origin, model.within, test, model.negate)
+
+
+def _when(conditions: Conditions, model: SourceModel, path: Path_) -> Test:
+    return conditions.compile(model.when, (*path, "when")) if model.when else always

@@ -5,7 +5,7 @@ Names of properties, terms and values are not known here: `bridge.mapping.compil
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -20,6 +20,9 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True, defer_build=True)
 
+
+#: Stands in a name for a number: of a board's channel.
+NUMBER: Final = "#"
 
 # Words ----------------------------------------------------------------------------------------------------------
 
@@ -57,13 +60,14 @@ def _milli(*units: str) -> Any:
     return Annotated[int, BeforeValidator(check)]
 
 
-Epc: TypeAlias = _hex(2)  # type: ignore[valid-type]
+EpcRange = Annotated[str, Field(pattern=r"^0x[0-9A-F]{2}(-0x[0-9A-F]{2})?$")]
 ClassCode: TypeAlias = _hex(4)  # type: ignore[valid-type]
 Releases = Annotated[str, AfterValidator(_release_range)]
 Duration = Annotated[int, BeforeValidator(_to_ms)]
 Volts: TypeAlias = _milli("V")  # type: ignore[valid-type]
 Amperes: TypeAlias = _milli("A")  # type: ignore[valid-type]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+Ratio = Annotated[str, Field(pattern=r"^[1-9]\d*/[1-9]\d*$")]
 RowId = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 #: A condition: checked and compiled by `bridge.mapping.conditions`.
 When = dict[str, Any]
@@ -95,7 +99,7 @@ class NumberModel(Strict):
 
     type: Literal["uint8", "uint16", "uint32", "int8", "int16", "int32"]
     range: tuple[int, int] = Field(strict=False)
-    scale: str = Field("1/1", pattern=r"^[1-9]\d*/[1-9]\d*$")
+    scale: Ratio = "1/1"
     unit: str = ""
 
 
@@ -103,8 +107,15 @@ class StateModel(Strict):
     """Enumerated values, by their code or range of codes."""
 
     type: Literal["state"]
-    size: Literal[1, 2]
-    values: dict[Annotated[str, Field(pattern=r"^0x[0-9A-F]{2,4}(-0x[0-9A-F]{2,4})?$")], Name]
+    size: Literal[1, 2, 4]
+    values: dict[Annotated[str, Field(pattern=r"^0x[0-9A-F]{2,8}(-0x[0-9A-F]{2,8})?$")], Name]
+
+
+class ScaleModel(Strict):
+    """A code for the factor of another property, as fractions like 1/10."""
+
+    type: Literal["scale"]
+    values: dict[Annotated[str, Field(pattern=r"^0x[0-9A-F]{2}$")], Ratio]
 
 
 class RawModel(Strict):
@@ -127,11 +138,18 @@ class CountedModel(Strict):
     max: int
 
 
+class OneOfModel(Strict):
+    """One of several forms."""
+
+    type: Literal["oneOf"]
+    options: list[RawModel | NumberModel | StateModel]
+
+
 class StructModel(Strict):
     """Values one after the other."""
 
     type: Literal["struct"]
-    fields: dict[Name, NumberModel | StateModel]
+    fields: dict[Name, NumberModel | StateModel | OneOfModel]
 
 
 class ArrayModel(Strict):
@@ -142,15 +160,25 @@ class ArrayModel(Strict):
     of: RawModel
 
 
-class OneOfModel(Strict):
-    """One of several forms."""
+class ChannelsModel(Strict):
+    """The first channel, how many (so many at most), then an item for each."""
 
-    type: Literal["oneOf"]
-    options: list[RawModel | NumberModel | StateModel]
+    type: Literal["channels"]
+    max: int
+    of: NumberModel | StructModel | OneOfModel = Field(discriminator="type")
 
 
 Encoding = Annotated[
-    NumberModel | StateModel | RawModel | PlainModel | CountedModel | StructModel | ArrayModel | OneOfModel,
+    NumberModel
+    | StateModel
+    | ScaleModel
+    | RawModel
+    | PlainModel
+    | CountedModel
+    | StructModel
+    | ArrayModel
+    | ChannelsModel
+    | OneOfModel,
     Field(discriminator="type"),
 ]
 
@@ -172,10 +200,10 @@ class DefinitionModel(Strict):
 
 
 class PropertyModel(Strict):
-    """A property under one name."""
+    """A property under one name; or several that differ by a number from 1 (`#` in the names) and by their codes."""
 
-    epc: Epc
-    name: Name
+    epc: EpcRange
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*#?$")]
     en: str
     ja: str
     definitions: list[DefinitionModel] = Field(min_length=1)
@@ -198,10 +226,16 @@ class DevicesModel(Strict):
 
 
 class SourceModel(Strict):
-    """Where a value is read: a property, or the ratio of two; only if no older than `within`."""
+    """Where a value is read; only if no older than `within`.
+
+    One of: a property, the ratio of two, what a meter in front of the EVSE tells, or what was counted up from measured
+    power or from the state of charge.
+    """
 
     property: Name | None = None
     ratio: tuple[Name, Name] | None = Field(None, strict=False)
+    meter: Literal["power", "current", "voltage", "energyIn", "energyOut"] | None = None
+    integral: Literal["power", "soc"] | None = None
     within: Duration | None = None
     when: When | None = None
     negate: bool = False
@@ -378,6 +412,7 @@ class MeterValuesModel(Strict):
     energy_out: MeasureModel | None = Field(None, alias="energyOut")
     soc: MeasureModel | None = None
     offered: MeasureModel | None = None
+    capacity: MeasureModel | None = None
     vehicle_id: MeasureModel | None = Field(None, alias="vehicleId")
 
 

@@ -227,6 +227,11 @@ def _take(
                 return _pause(context, setpoints, f"{_watts(limit)} is below what the unit can be set to")
             steps.append(step.limited(context, raw))
             granted = limit if step.unit != "W" else limit // 1000 * 1000
+        elif step.is_amount:
+            raw = _left(context, step)
+            if raw is None:
+                return _pause(context, setpoints, "nothing is left of the wanted amount")
+            steps.append(step.limited(context, raw))
         else:
             first, *rest = step.fixed(context)
             steps.append(first)
@@ -280,6 +285,16 @@ def _in_unit(context: Context, bounds: Bounds, step: WriteStep, limit: int) -> i
     else:
         raw = codec.from_milli(limit)
     raw = min(raw, codec.maximum)
+    return raw if raw >= max(codec.minimum, 1) else None
+
+
+def _left(context: Context, step: WriteStep) -> int | None:
+    """What is left of the wanted amount as the property's raw number, rounded toward zero; None: nothing that could be
+    written (a zero may mean that there is no bound)."""
+    codec, amount = step.codec(context), context.view.wanted.amount
+    if codec is None or amount is None or amount.energy is None:
+        raise ImpossibleError(f"there is no amount for {step.name}")
+    raw = min(codec.from_milli(amount.energy - context.view.counted), codec.maximum)
     return raw if raw >= max(codec.minimum, 1) else None
 
 

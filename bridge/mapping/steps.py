@@ -19,7 +19,12 @@ from bridge.mapping.yamlfile import Path_, nearest
 
 #: The word for what a limit comes to, in the property's own unit.
 LIMIT: Final = "limit"
+#: The word for what is left of the wanted amount of energy.
+AMOUNT: Final = "amount"
+_ENERGY: Final = "Wh"
 _MODIFIERS: Final = frozenset({"if", "otherwise", "tolerate"})
+#: Words for a value that is worked out for each recipe, and the units that it may be in.
+_FIGURED: Final[Mapping[str, tuple[str, ...]]] = {LIMIT: ("W", "A"), AMOUNT: (_ENERGY,)}
 _OFFERS: Final = frozenset({"settable", "gettable", "announced"})
 
 
@@ -36,19 +41,32 @@ class WriteStep:
     test: Test
     defined: frozenset[str]  # releases that have the property
     values: Mapping[str, tuple[tuple[bytes, str], ...]]
-    limits: Mapping[str, IntegerCodec]  # where the value is a limit
-    unit: str = ""
+    limits: Mapping[str, IntegerCodec]  # where the value is a limit or an amount
+    unit: str = ""  # of the limit; Wh makes it an amount
     tolerate: int = 0  # raw
     known: frozenset[str] = frozenset()  # releases in which the class exists
 
     @property
     def is_limit(self) -> bool:
         """Whether the value is what the limit comes to."""
-        return bool(self.limits)
+        return bool(self.limits) and self.unit != _ENERGY
+
+    @property
+    def is_amount(self) -> bool:
+        """Whether the value is what is left of the wanted amount."""
+        return bool(self.limits) and self.unit == _ENERGY
 
     def applies(self, context: Context) -> bool:
         """Whether it is to be done in this release and situation."""
-        return self._key(context) in self.defined and self.test(context)
+        if self._key(context) not in self.defined or not self.test(context):
+            return False
+        return not self.is_amount or self._bounds_an_amount(context)
+
+    def _bounds_an_amount(self, context: Context) -> bool:
+        """An amount is wanted, and the unit has the property in the form that its release says: some do not."""
+        fact, amount = context.facts.get(self.epc), context.view.wanted.amount
+        fits = fact is None or len(fact.edt) == self.limits[self._key(context)].size
+        return fits and amount is not None and amount.energy is not None
 
     def fixed(self, context: Context) -> tuple[Step, ...]:
         """The step with the table's value, and what to try otherwise."""
@@ -128,11 +146,11 @@ def _with_values(
     epc = next(iter(definitions.values())).epc
     defined = frozenset(definitions)
     known = conditions.vocabulary.device.releases
-    if spec[name] == LIMIT:
+    if isinstance(spec[name], str) and spec[name] in _FIGURED:
         codecs = {letter: prop.codec for letter, prop in definitions.items() if isinstance(prop.codec, IntegerCodec)}
         unit = next(iter(codecs.values())).unit if codecs else ""
-        if unit not in ("W", "A"):
-            text = f'"{name}" is no power and no current'
+        if unit not in _FIGURED[spec[name]]:
+            text = f'"{name}" is in none of the units of "{spec[name]}": {", ".join(_FIGURED[spec[name]])}'
             conditions.problems.add(conditions.document, (*path, name), "WRONG-VALUE", text)
             return None
         tolerate = _tolerance(conditions, spec, next(iter(codecs.values())), path)

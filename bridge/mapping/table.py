@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from bridge.echonet.dictionary import Access, DeviceClass
 from bridge.echonet.values import State, Unknown
@@ -25,6 +25,10 @@ from bridge.mapping.measures import Meter, text_of
 from bridge.mapping.model import TableModel
 from bridge.mapping.recipe import Bounds, Setpoints, abilities, confirmed, recipe, refusal
 from bridge.mapping.yamlfile import Document
+
+
+#: So many plans are kept: as many as there are kinds of units at a site.
+_PLANS: Final = 64
 
 
 class _Teller(Protocol):
@@ -79,6 +83,7 @@ class CompiledTable:
     local_limits: tuple[LocalLimit, ...]
     decoder: Decoder = field(init=False)
     _local: tuple[tuple[int, _Teller], ...] = field(init=False)
+    _plans: dict[frozenset[int], tuple[PollGroup, ...]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.decoder = Decoder(self.device)
@@ -142,8 +147,14 @@ class CompiledTable:
     def polls(self, view: View) -> tuple[PollGroup, ...]:
         """The plan, with what the unit's Get map holds; before that is known, with what its release requires."""
         known = view.gettable or self._required(view.release)
-        kept = ((group, tuple(epc for epc in group.epcs if epc in known)) for group in self.poll_groups)
-        return tuple(replace(group, epcs=epcs) for group, epcs in kept if epcs)
+        plan = self._plans.get(known)
+        if plan is None:
+            kept = ((group, tuple(epc for epc in group.epcs if epc in known)) for group in self.poll_groups)
+            plan = tuple(replace(group, epcs=epcs) for group, epcs in kept if epcs)
+            if len(self._plans) >= _PLANS:
+                self._plans.clear()
+            self._plans[known] = plan  # asked for at every poll of every unit, and the same each time
+        return plan
 
     def _required(self, release: str) -> frozenset[int]:
         properties = self.device.at(release).by_epc.values()

@@ -122,8 +122,13 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f' - did you mean "{known[close[0]]}"?' if close else ""
 
 
-def load_yaml(path: Path | str, *, error: type[BridgeError] = MappingError, name: str | None = None) -> Document:
-    """Read a file. `error` is raised with every mistake in it; `name` is what messages call the file."""
+def load_yaml(
+    path: Path | str, *, error: type[BridgeError] = MappingError, name: str | None = None, without: str | None = None
+) -> Document:
+    """Read a file. `error` is raised with every mistake in it; `name` is what messages call the file.
+
+    `without`: a section that is not wanted; nothing of it is kept.
+    """
     file = Path(path)
     shown = name or str(path)
     try:
@@ -137,14 +142,16 @@ def load_yaml(path: Path | str, *, error: type[BridgeError] = MappingError, name
     except UnicodeDecodeError as reason:
         line = raw.count(b"\n", 0, reason.start) + 1
         raise error(f"{shown}:{line}:1: YAML-ENCODING not UTF-8: byte {reason.start}") from None
-    return parse_yaml(text, shown, error=error)
+    return parse_yaml(text, shown, error=error, without=without)
 
 
-def parse_yaml(text: str, name: str, *, error: type[BridgeError] = MappingError) -> Document:
+def parse_yaml(
+    text: str, name: str, *, error: type[BridgeError] = MappingError, without: str | None = None
+) -> Document:
     """Read YAML from a string; see `load_yaml`."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise error(f"{name}:1:1: YAML-SIZE the text is larger than {MAX_BYTES} bytes")
-    builder = _Builder(Document(name, text=text))
+    builder = _Builder(Document(name, text=text), without)
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
             builder.take(event)
@@ -234,9 +241,11 @@ def _wording(document: Document, path: Path_, details: Any) -> str:
 class _Builder:
     """Builds a document from parser events; the stack holds (path, container, the key that waits for its value)."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, without: str | None = None) -> None:
         self.document = document
         self.problems = Problems()
+        self._without = without
+        self._left_out: int | None = None  # how deep we are in the section that is not wanted
         self.hopeless = False
         self._stack: list[_Open] = []
         self._documents = 0
@@ -244,7 +253,9 @@ class _Builder:
     def take(self, event: Event) -> None:
         """One event."""
         self._refuse_node_properties(event)
-        if isinstance(event, DocumentStartEvent):
+        if self._left_out is not None:
+            self._leave_out(event)
+        elif isinstance(event, DocumentStartEvent):
             self._start_document(event)
         elif isinstance(event, MappingStartEvent):
             self._open({}, event)
@@ -257,6 +268,16 @@ class _Builder:
             self._put(None, event, None)
         elif isinstance(event, ScalarEvent):
             self._scalar(event)
+
+    def _leave_out(self, event: Event) -> None:
+        assert self._left_out is not None
+        if isinstance(event, MappingStartEvent | SequenceStartEvent):
+            self._left_out += 1
+        elif isinstance(event, MappingEndEvent | SequenceEndEvent):
+            self._left_out -= 1
+        if not self._left_out:
+            self._left_out = None
+            self._stack[-1].key = None
 
     def _start_document(self, event: DocumentStartEvent) -> None:
         self._documents += 1
@@ -291,6 +312,8 @@ class _Builder:
             name = f"{name}\0{event.start_mark.line}"
         top.key = name
         self.document.keys[(*top.path, name)] = _mark(event)
+        if len(self._stack) == 1 and name == self._without:
+            self._left_out = 0
 
     def _open(self, container: dict[str, Any] | list[Any], event: Event) -> None:
         if len(self._stack) >= MAX_DEPTH:

@@ -7,14 +7,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.echonet.dictionary import RELEASES
-from bridge.evse import ChargingState, Connector, Fault, HappeningKind, Mode, Plug, Source, Urgency, Wanted
-from bridge.mapping.decision import Ask, Decision, Fact, Recipe, Refusal, View
+from bridge.evse import (
+    Amount,
+    ChargingState,
+    Connector,
+    Fault,
+    HappeningKind,
+    Mode,
+    Plug,
+    Reading,
+    Source,
+    Urgency,
+    Wanted,
+)
+from bridge.mapping.decision import Ask, Decision, Fact, Measures, Recipe, Refusal, View
 from tests.tools.mapping_views import EVERYTHING, NOW, facts, frames, table, view, wanted
 
+CLASSES = pytest.mark.parametrize("code", [0x027E, 0x02A1], ids=hex)
 ROWS = {
-    "plug": {row.id for row in table().plug_rows},
-    "connector": {row.id for row in table().status_rows},
-    "charging_state": {row.id for row in table().charging_rows},
+    code: {
+        "plug": {row.id for row in table(code).plug_rows},
+        "connector": {row.id for row in table(code).status_rows},
+        "charging_state": {row.id for row in table(code).charging_rows},
+    }
+    for code in (0x027E, 0x02A1)
 }
 EPCS = sorted({prop.epc for prop in table().device.all_properties} | {0xF0})
 FACTS = st.dictionaries(
@@ -28,6 +44,11 @@ FACTS = st.dictionaries(
     max_size=25,
 )
 CODES = st.frozensets(st.sampled_from(EPCS))
+READINGS = st.builds(Reading, st.integers(-(10**9), 10**9), st.integers(0, NOW), st.sampled_from(Source))
+MEASURES = st.one_of(
+    st.none(), st.builds(Measures, power=READINGS, current=READINGS, energy_in=READINGS, energy_out=READINGS)
+)
+AMOUNTS = st.builds(Amount, st.just("a"), st.one_of(st.none(), st.integers(0, 10**13)), st.none())
 VIEWS = st.builds(
     View,
     now=st.just(NOW),
@@ -45,7 +66,7 @@ VIEWS = st.builds(
         st.one_of(st.none(), st.integers(-(10**13), 10**13)),
         st.one_of(st.none(), st.integers(0, 10**13)),
         st.one_of(st.none(), st.integers(0, 10**13)),
-        st.none(),
+        st.one_of(st.none(), AMOUNTS),
         st.sampled_from(Urgency),
         st.booleans(),
         st.booleans(),
@@ -57,6 +78,10 @@ VIEWS = st.builds(
     soc_floor=st.integers(0, 100_000),
     wrote=st.dictionaries(st.sampled_from(EPCS), st.integers(0, NOW), max_size=3),
     seen=st.frozensets(st.sampled_from(["plugKnown", "other"])),
+    meter=MEASURES,
+    from_power=MEASURES,
+    from_soc=MEASURES,
+    counted=st.integers(0, 10**13),
 )
 
 
@@ -64,44 +89,49 @@ def _id(rule: str) -> str:
     return rule.rpartition(" ")[2]
 
 
+@CLASSES
 @settings(max_examples=500, deadline=None)
 @given(VIEWS)
-def test_any_view_gets_exactly_one_answer(unit: View) -> None:
-    decision = table().decide(unit)
+def test_any_view_gets_exactly_one_answer(code: int, unit: View) -> None:
+    decision = table(code).decide(unit)
     assert isinstance(decision.plug.value, Plug)
     assert decision.connector.value is None or isinstance(decision.connector.value, Connector)
     assert decision.charging_state.value is None or isinstance(decision.charging_state.value, ChargingState)
-    for section, ids in ROWS.items():
+    for section, ids in ROWS[code].items():
         assert _id(getattr(decision, section).rule) in ids
-    assert isinstance(table().recipe(unit), Recipe | Ask | Refusal)
-    table().confirmed(unit)
-    table().abilities(unit)
-    table().polls(unit)
+    assert isinstance(table(code).recipe(unit), Recipe | Ask | Refusal)
+    table(code).confirmed(unit)
+    table(code).abilities(unit)
+    table(code).polls(unit)
     for mode in Mode:
-        table().refusal(unit, mode)
+        table(code).refusal(unit, mode)
 
 
+@CLASSES
 @settings(max_examples=300, deadline=None)
 @given(VIEWS)
-def test_a_stop_can_always_be_tried(unit: View) -> None:
+def test_a_stop_can_always_be_tried(code: int, unit: View) -> None:
     for mode in (Mode.STOP, Mode.PAUSE):
         urgent = replace(unit, wanted=replace(unit.wanted, mode=mode, urgency=Urgency.SAFETY))
-        answer = table().recipe(urgent)
+        answer = table(code).recipe(urgent)
         assert isinstance(answer, Recipe)
         assert len(answer.steps) == 1
+        assert answer.steps[0].epc == 0xDA
         assert answer.attempts == 0
 
 
+@CLASSES
 @settings(max_examples=300, deadline=None)
 @given(VIEWS)
-def test_nothing_runs_that_is_not_allowed(unit: View) -> None:
-    answer = table().recipe(unit)
+def test_nothing_runs_that_is_not_allowed(code: int, unit: View) -> None:
+    answer = table(code).recipe(unit)
     if isinstance(answer, Recipe) and answer.mode in (Mode.CHARGE, Mode.DISCHARGE, Mode.AUTO):
         assert unit.wanted.authorized
         assert unit.reachable
-        assert unit.release in RELEASES[RELEASES.index("D") :]
+        assert unit.release in table(code).device.releases
         assert answer.mode is unit.wanted.mode
     if isinstance(answer, Recipe) and answer.mode in (Mode.DISCHARGE, Mode.AUTO):
+        assert code == 0x027E
         assert unit.discharge_allowed
         assert unit.release not in "DEF"
 

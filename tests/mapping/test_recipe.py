@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.echonet.dictionary import RELEASES
-from bridge.evse import Mode, Urgency
+from bridge.evse import Amount, Mode, Urgency
 from bridge.mapping.decision import Ask, Recipe, Refusal, View
 from tests.tools.mapping_views import EVERYTHING, NOW, facts, frames, table, view, wanted
 
@@ -381,3 +381,56 @@ def test_a_stop_is_confirmed_by_either_mode_while_no_power_flows(
 ) -> None:
     unit = view("C7=43", "CC=32", *told, release="Q", wanted=wanted(setpoint))
     assert table().confirmed(unit) is expected
+
+
+# Amounts (AIF 5.2)
+
+
+@pytest.mark.covers("AIF-5.2-1")
+@settings(max_examples=300, deadline=None)
+@given(
+    release=st.sampled_from(MIDDLE + N + NEW),
+    energy=st.integers(0, 2 * 10**12),
+    counted=st.integers(0, 2 * 10**12),
+    told=st.one_of(st.none(), st.binary(min_size=1, max_size=5)),
+    mode=st.sampled_from(["42", "43", "44", "47"]),
+)
+def test_the_unit_never_gets_a_bound_above_what_is_left_and_gets_it_before_the_mode(
+    release: str, energy: int, counted: int, told: bytes | None, mode: str
+) -> None:
+    more = [f"EA={told.hex()}"] if told is not None else []
+    setpoint = replace(DISCHARGE, amount=Amount("a", energy=energy))
+    unit = view("C7=43", "CC=32", "E4=50", f"DA={mode}", *more, release=release, wanted=setpoint, counted=counted)
+    answer = table().recipe(unit)
+    assert isinstance(answer, Recipe)
+    bounds = [step.edt for step in answer.steps if step.epc == 0xEA]
+    fits = release >= "J" and (told is None or len(told) == 4)
+    starts = mode in ("44", "47")
+    left = (energy - counted) // 1000
+    if starts and fits and left < 1:
+        assert (answer.mode, bounds) == (Mode.PAUSE, [])
+    elif starts and fits:
+        assert [int.from_bytes(edt, "big") for edt in bounds] == [min(left, 999_999_999)]
+        assert [step.epc for step in answer.steps][-2:] == [0xEA, 0xDA]
+    else:
+        assert bounds == []
+
+
+@pytest.mark.parametrize("mode", [Mode.CHARGE, Mode.PAUSE, Mode.STOP, Mode.AUTO])
+def test_only_a_discharge_has_its_bound_in_the_unit(mode: Mode) -> None:
+    setpoint = replace(wanted(mode), amount=Amount("a", energy=10_000_000))
+    assert not any(frame.startswith(("EA", "E7")) for frame in frames(table().recipe(view(*PLUGGED, wanted=setpoint))))
+
+
+def test_an_amount_in_percent_is_not_for_the_unit() -> None:
+    setpoint = replace(DISCHARGE, amount=Amount("a", soc=30_000))
+    assert frames(table().recipe(view(*PLUGGED, wanted=setpoint))) == ["DD=03", "EC=00000BB8", "DA=43"]
+
+
+def test_a_bound_that_does_not_stand_is_not_confirmed() -> None:
+    setpoint = replace(DISCHARGE, amount=Amount("a", energy=10_000_000))
+    before = ("C7=43", "CC=32", "E4=50", "DA=44", "DD=03", "EC=00000BB8")
+    assert frames(table().recipe(view(*before, "EA=00002711", wanted=setpoint)))[-2:] == ["EA=00002710", "DA=43"]
+    assert not table().confirmed(view(*before, "EA=00002711", wanted=setpoint))
+    runs = view(*before[:3], "DA=43", *before[4:], "D3=FFFFF448", "EA=00002710", wanted=setpoint, counted=5_000_000)
+    assert table().confirmed(runs)  # the unit counts by itself; writing less now would end it too early

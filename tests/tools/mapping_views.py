@@ -13,8 +13,8 @@ EVERYTHING = frozenset(range(0x80, 0x100))
 
 
 @cache
-def table() -> CompiledTable:
-    return load_mappings().table(0x027E)
+def table(code: int = 0x027E) -> CompiledTable:
+    return load_mappings().table(code)
 
 
 def facts(*frames: str, at: int = NOW, notified: bool = False) -> dict[int, Fact]:
