@@ -48,7 +48,8 @@ class Wanted:
     """A setpoint. `target` is signed (mW, plus into the car), None means as much as the unit may.
 
     The bounds (mW, not negative) cap each direction apart; a bound never becomes an order of the other direction.
-    `authorized` and `in_transaction` are what the mapping tables may look at besides.
+    `authorized` and `in_transaction` are what the mapping tables may look at besides. `left_alone` goes with hands off:
+    the unit is not even asked whether a vehicle is there.
     """
 
     mode: Mode = Mode.STOP
@@ -59,6 +60,7 @@ class Wanted:
     urgency: Urgency = Urgency.NORMAL
     authorized: bool = False
     in_transaction: bool = False
+    left_alone: bool = False
 
 
 class Connector(StrEnum):

@@ -48,3 +48,10 @@ class Idle:
 Action = Read | Write | ReadBack | WaitUntil | Idle
 
 IDLE: Final = Idle()
+
+
+def sooner(first: Action, second: Action) -> Action:
+    """Of two that may both be waits, what comes first."""
+    if isinstance(first, WaitUntil) and isinstance(second, WaitUntil):
+        return WaitUntil(min(first.at, second.at))
+    return first if isinstance(second, Idle) else second

@@ -75,6 +75,9 @@ class Course:
     failures: int = 0
     starts: int = 0  # failed ones
     not_before: int = 0
+    patient_until: int = 0  # somebody else's write is not answered sooner
+    lowering: tuple[Step, ...] = ()  # what makes energy less that does not stop
+    lowered: set[Step] = field(default_factory=set)  # ... and has been tried
     other: bool = False  # `otherwise` instead of the last step
     force: bool = False  # write the last step although it stands
     gave_up: bool = False
@@ -88,7 +91,7 @@ class Course:
         """Look at everything as if for the first time."""
         self.settled = self.standing_since = self.refused_at = None
         self.begun = self.reached = self.gave_up = self.yielded = self.enforce = self.other = self.force = False
-        self.failures = self.starts = self.not_before = 0
+        self.failures = self.starts = self.not_before = self.patient_until = 0
 
     def failed(self, now: int) -> None:
         """This try is over; the next one comes after a growing pause."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from bridge.mapping.decision import Answer
+from bridge.evse import ChargingState, Connector, Plug
+from bridge.mapping.decision import Answer, Decision
 
 T = TypeVar("T")
 
@@ -40,3 +41,47 @@ class Held(Generic[T]):
         self.value, self._known = value, True
         self._due = self._next = None
         return True
+
+
+class Status:
+    """The three decided values of one unit."""
+
+    def __init__(self) -> None:
+        self._plug: Held[Plug] = Held(Plug.UNDETERMINED)
+        self._connector: Held[Connector | None] = Held(None)
+        self._charging_state: Held[ChargingState | None] = Held(None)
+
+    @property
+    def plug(self) -> Plug:
+        """What is known of a vehicle."""
+        return self._plug.value
+
+    @property
+    def connector(self) -> Connector | None:
+        """The connector's status, as far as the tables decide it."""
+        return self._connector.value
+
+    @property
+    def charging_state(self) -> ChargingState | None:
+        """The charging within a transaction."""
+        return self._charging_state.value
+
+    @property
+    def due(self) -> tuple[int, ...]:
+        """When (ms) values that are waiting will count."""
+        held = (self._plug.due, self._connector.due, self._charging_state.due)
+        return tuple(at for at in held if at is not None)
+
+    def decide(self, decision: Decision, now: int, *, started: bool) -> bool:
+        """Let the decided values count, each in its time. Whether a vehicle is there now that was not before."""
+        patient = not started
+        before = self.plug
+        plug = decision.plug.value if isinstance(decision.plug.value, Plug) else None
+        plugged = self._plug.decide(decision.plug, plug, now, patient=patient)
+        told = decision.connector.value if isinstance(decision.connector.value, Connector) else None
+        if told is None and started and self.connector is None:
+            told = decision.connector.at_boot
+        self._connector.decide(decision.connector, told, now, patient=patient)
+        state = decision.charging_state.value if isinstance(decision.charging_state.value, ChargingState) else None
+        self._charging_state.decide(decision.charging_state, state, now, patient=patient)
+        return plugged and self.plug is Plug.YES and before is not Plug.YES

@@ -15,13 +15,13 @@ from typing import Final
 from bridge.charger.actions import IDLE, Action, Idle, Read, ReadBack, WaitUntil, Write
 from bridge.charger.asking import Asker
 from bridge.charger.course import ENERGY, QUIET, Course, Settled, Verification, priority_of
+from bridge.charger.judging import TRUSTED_FOR, Judge
+from bridge.charger.lowering import lowest_settings
 from bridge.echonet.session import Priority
 from bridge.evse import Happening, HappeningKind, Mode, Wanted
-from bridge.mapping.decision import Ask, Recipe, Refusal, Step, Table, View
+from bridge.mapping.decision import Ask, Decision, Recipe, Refusal, Step, Table, View
 
-#: A fact that is older (ms) than this when something new is wanted is read again before it saves a write.
-TRUSTED_FOR: Final = 10_000
-#: ... and older than this before a refusal that was read for once is read for again.
+#: A fact has to be older (ms) than this before a refusal that was read for once is read for again.
 REFUSED_FOR: Final = 45_000
 #: When a written value is looked at (ms after the look before): units may take a moment to show it.
 LOOKS: Final = (0, 1_000, 2_000)
@@ -44,15 +44,13 @@ class Reconciler:
         self.asker = Asker()
         self.asking = False  # the table's last answer was a question
         self._table = table
-        self._looked_at = looked_at
+        self._judge = Judge(looked_at)
         self._wanted: Wanted | None = None
         self._main = Course()
         self._fallback = Course()  # the pause, while what is wanted is impossible
         self._falling_back = False
         self._must_pause: str | None = None
         self._acting = self._main
-        self._trusted_since = 0
-        self._yielded: dict[int, bytes] = {}
         self._pretended: set[Step] = set()
         self._refused_by: set[str] = set()
         self._granted: tuple[Mode, int | None] = (Mode.STOP, 0)  # what was reached last
@@ -115,20 +113,23 @@ class Reconciler:
         self._acting = self._main
         self._falling_back = False
         self._must_pause = None
-        self._trusted_since = max(self._trusted_since, now - TRUSTED_FOR)
-        self._yielded.clear()
+        self._judge.goal(now)
         self._pretended.clear()
         self._refused_by.clear()
         self.asking = False
         self.asker.answered()
 
-    def rearm(self, now: int) -> None:
-        """The unit came back or a vehicle was plugged in: nothing read before counts (CEL 3.7)."""
-        self._trusted_since = now
+    def adjust(self, wanted: Wanted) -> None:
+        """Want a little more or less on the way to the same goal: what is on its way goes on."""
+        self._wanted = wanted
+
+    def rearm(self, now: int, *, plugged: bool = False) -> None:
+        """The unit came back or a vehicle was plugged in: nothing read before counts, and for a vehicle every setting
+        is written anew (CEL 3.7)."""
+        self._judge.rearm(now, plugged=plugged)
         self._main.rearm()
         self._fallback.rearm()
         self._must_pause = None
-        self._yielded.clear()
 
     def locally_started(self) -> None:
         """Somebody else put the unit into a mode of energy that is not the wanted one: that is enforced. Where he may
@@ -137,11 +138,11 @@ class Reconciler:
 
     def locally_set(self, epc: int, edt: bytes) -> None:
         """Somebody else set a lower limit: it is left until something is wanted anew."""
-        self._yielded[epc] = edt
+        self._judge.yields(epc, edt)
 
     def hold_back(self, until: int) -> None:
-        """Start no sooner than this (ms): answers to somebody else's writes come at growing intervals."""
-        self._main.not_before = max(self._main.not_before, until)
+        """Answer somebody else's writes no sooner than this (ms); what lowers a setting does not wait."""
+        self._main.patient_until = max(self._main.patient_until, until)
 
     # What the runner reports
 
@@ -155,6 +156,8 @@ class Reconciler:
         course.begun = True
         if accepted:
             course.verification = Verification(step, due=now)
+        elif step in course.lowering:
+            return  # it was worth a try
         elif course.recipe is not None and course.recipe.mode in QUIET:
             course.refused_at = now
             course.verification = Verification(step, due=now, refused=True)
@@ -172,7 +175,7 @@ class Reconciler:
             course.force = False
             return
         verification.looks += 1
-        if verification.refused:
+        if verification.refused or step in course.lowering:
             course.verification = None
         elif verification.looks < len(LOOKS):
             verification.due = now + LOOKS[verification.looks]
@@ -222,8 +225,8 @@ class Reconciler:
             pausing = self._pause(view)
             if not isinstance(pausing, Idle) or self._main.gave_up:
                 return pausing
-            if view.now < self._main.not_before:
-                return WaitUntil(self._main.not_before)
+            if view.now < max(self._main.not_before, self._main.patient_until):
+                return WaitUntil(max(self._main.not_before, self._main.patient_until))
             self._must_pause = None
         if self._falling_back:
             self._falling_back = False
@@ -233,7 +236,7 @@ class Reconciler:
     def _refuse(self, refusal: Refusal, view: View) -> Action:
         """Impossible now. What could lift the refusal is read first; then it is told, and energy that runs paused."""
         patience = REFUSED_FOR if refusal.rule in self._refused_by else TRUSTED_FOR
-        stale = tuple(epc for epc in refusal.read if view.now - self._looked_at(epc) > patience)
+        stale = tuple(epc for epc in refusal.read if view.now - self._judge.looked_at(epc) > patience)
         stale = tuple(epc for epc in stale if epc in view.gettable)
         if stale:
             self._refused_by.add(refusal.rule)
@@ -295,12 +298,15 @@ class Reconciler:
         steps = course.steps(recipe)
         priority = priority_of(view.wanted, recipe.mode, last=True)
         if confirmed:
-            unsure = tuple(step.epc for step in steps[-1:] if not self._trusts(step.epc, view))
+            unsure = tuple(step.epc for step in steps[-1:] if not self._judge.trusts(step.epc, view))
             return Read(unsure, priority) if unsure else self._settle(course, recipe, view)
         if course.refused_at is not None:
             return self._after_refused_stop(course, recipe, view)
-        todo = [step for step in steps if self._differs(step, view) or not self._trusts(step.epc, view)]
-        todo = [step for step in todo if step not in self._pretended and not self._rests(step, recipe, view)]
+        if lower := next((step for step in course.lowering if step not in course.lowered), None):
+            course.lowered.add(lower)
+            return Write(lower, Priority.LIMIT)
+        todo = [step for step in steps if self._judge.differs(step, view) or not self._judge.trusts(step.epc, view)]
+        todo = [step for step in todo if step not in self._pretended and not self._rests(course, step, recipe, view)]
         if course.force and not todo:
             todo = list(steps[-1:])
         if todo:
@@ -327,16 +333,24 @@ class Reconciler:
             text += " while power flows"
             self._tell_cannot(course, text)
         self._fail(course, recipe, text, view.now)
-        return WaitUntil(course.not_before)
+        return self._lower(course, recipe, view, decision)
+
+    def _lower(self, course: Course, recipe: Recipe, view: View, decision: Decision) -> Action:
+        """While energy does not stop, there shall be as little of it as the unit can do. Then the next try."""
+        course.lowered.clear()
+        settings = lowest_settings(self._table, view) if decision.flowing else ()
+        course.lowering = tuple(step for step in settings if self._judge.differs(step, view))
+        return self._quiet(course, recipe, view, confirmed=False) if course.lowering else WaitUntil(course.not_before)
 
     def _energy(self, course: Course, recipe: Recipe, view: View) -> Action:
         """Charge, discharge or automatic: only after fresh facts, and each setting before the mode."""
         steps = [step for step in course.steps(recipe) if step not in self._pretended]
-        todo = [step for step in steps if self._differs(step, view)]
+        todo = [step for step in steps if self._judge.differs(step, view)]
+        todo = [step for step in steps if step in todo or self._last_session(step, steps, view)]
         if course.force and not todo:
             todo = steps[-1:]
         if not todo:
-            unsure = tuple(step.epc for step in steps if not self._trusts(step.epc, view))
+            unsure = tuple(step.epc for step in steps if not self._judge.trusts(step.epc, view))
             if unsure:
                 return Read(unsure)
             if self._table.confirmed(self._as(view, recipe)):
@@ -351,8 +365,8 @@ class Reconciler:
         if view.contested and not self._lowers(recipe, view):
             self._tell_cannot(course, "another controller contests the unit")
             return IDLE
-        if view.now < course.not_before:
-            return WaitUntil(course.not_before)
+        if (at := self._not_before(course, recipe, view)) > view.now:
+            return WaitUntil(at)
         unsure = self._unsure(course, recipe, steps, view)
         return Read(unsure, Priority.COMMAND) if unsure else self._write(course, recipe, todo[0], view)
 
@@ -360,16 +374,21 @@ class Reconciler:
         """What has to be read before the first write."""
         if course.begun:
             return ()
-        stale = [epc for epc in recipe.fresh if view.now - self._looked_at(epc) > recipe.fresh_for]
+        stale = [epc for epc in recipe.fresh if view.now - self._judge.looked_at(epc) > recipe.fresh_for]
         stale = [epc for epc in stale if not view.gettable or epc in view.gettable]
-        stale += [step.epc for step in steps if step.epc in view.facts and self._doubtful(step, view)]
+        stale += [step.epc for step in steps if step.epc in view.facts and self._judge.doubts(step, view)]
         return tuple(dict.fromkeys(stale))
 
     def _write(self, course: Course, recipe: Recipe, step: Step, view: View) -> Action:
-        if view.now < course.not_before:
-            return WaitUntil(course.not_before)
+        if (at := self._not_before(course, recipe, view)) > view.now:
+            return WaitUntil(at)
         last = step in recipe.otherwise or step == recipe.steps[-1]
         return Write(step, priority_of(view.wanted, recipe.mode, last=last))
+
+    def _not_before(self, course: Course, recipe: Recipe, view: View) -> int:
+        """When (ms) the next write may go out. A setting that somebody has raised is lowered without patience."""
+        patient = recipe.mode in QUIET or not self._lowers(recipe, view)
+        return max(course.not_before, course.patient_until if patient else 0)
 
     def _stand(self, course: Course, recipe: Recipe, view: View) -> Action:
         """Everything is written: wait until the unit follows, for a bounded time."""
@@ -388,6 +407,8 @@ class Reconciler:
         """The unit has not followed: try once more, or give up."""
         course.force = True
         self._fail(course, recipe, f"{recipe.mode} was set but the unit does not follow", view.now)
+        if recipe.mode in QUIET:
+            return self._lower(course, recipe, view, self._table.decide(view))
         return IDLE if course.gave_up else WaitUntil(course.not_before)
 
     # Ends
@@ -396,8 +417,9 @@ class Reconciler:
         course.settled = Settled.of(recipe, view.facts)
         self._granted = (recipe.mode, recipe.target)
         self.settlements += 1
-        course.failures = course.starts = course.not_before = 0
+        course.failures = course.starts = course.not_before = course.patient_until = 0
         course.refused_at = course.standing_since = None
+        course.lowering = ()
         course.begun = course.force = course.gave_up = course.enforce = course.looked = False
         course.reached = True
         if course is self._main:
@@ -438,33 +460,14 @@ class Reconciler:
             course.told.add(key)
             self._happenings.append(happening)
 
-    # Judging facts
+    # Judging
 
-    def _differs(self, step: Step, view: View) -> bool:
-        fact = view.facts.get(step.epc)
-        if fact is None:
-            return True
-        return fact.edt not in (step.edt, self._yielded.get(step.epc, step.edt))
+    def _last_session(self, step: Step, steps: list[Step], view: View) -> bool:
+        """Whether a step is a setting (the last one is the mode) that was not written since the vehicle came."""
+        return step is not steps[-1] and self._judge.unwritten(step, view)
 
-    def _rests(self, step: Step, recipe: Recipe, view: View) -> bool:
-        """Whether the unit is in the other mode that means the same, which is the maker's choice."""
-        fact = view.facts.get(step.epc)
-        if fact is None or self._acting.other or not self._trusts(step.epc, view):
-            return False
-        return any(fact.edt == other.edt and step.epc == other.epc for other in recipe.otherwise)
-
-    def _trusts(self, epc: int, view: View) -> bool:
-        """Whether a property was looked at since it may have changed."""
-        if view.gettable and epc not in view.gettable:
-            return True
-        return self._looked_at(epc) >= max(self._trusted_since, view.wrote.get(epc, 0))
-
-    def _doubtful(self, step: Step, view: View) -> bool:
-        """Whether a fact could wrongly save, or cause, a write: an equal one that is old, or one from before our own
-        last write."""
-        if self._looked_at(step.epc) < view.wrote.get(step.epc, 0):
-            return True
-        return not self._differs(step, view) and not self._trusts(step.epc, view)
+    def _rests(self, course: Course, step: Step, recipe: Recipe, view: View) -> bool:
+        return not course.other and self._judge.rests(step, recipe, view)
 
     def _lowers(self, recipe: Recipe, view: View) -> bool:
         """Whether a recipe only lowers what runs already, which a contested unit may still be told."""

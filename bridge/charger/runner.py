@@ -8,38 +8,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 import structlog
 
 from bridge.charger.actions import Action, Idle, Read, ReadBack, WaitUntil, Write
 from bridge.charger.course import growing
+from bridge.charger.gridguard import GridRules
+from bridge.charger.introduction import FIRST_SEARCH, SETTLING, read_attributes, read_maps
+from bridge.charger.measuring import MeterPort
+from bridge.charger.memory import Memory
+from bridge.charger.polling import Plan
 from bridge.charger.reader import Reader
-from bridge.charger.unit import ChargerUnit, Maps
+from bridge.charger.unit import ChargerUnit
+from bridge.charger.waiting import wait_for
 from bridge.charger.wire import GetAnswer, Notification, Wire
 from bridge.clock import Clock
-from bridge.echonet.frame import decode_property_map
 from bridge.echonet.session import Priority
-from bridge.echonet.wellknown import ANNOUNCED_MAP, GETTABLE_MAP, SETTABLE_MAP, STANDARD_VERSION
 from bridge.errors import NoAnswerError, UnitError
 from bridge.evse import Plug
-from bridge.mapping.decision import PollGroup, Table, View
+from bridge.mapping.decision import PollGroup, Table
 from bridge.policies import Control
 
 _log = structlog.get_logger(__name__)
 
-#: The first pause (ms) between two tries to find a silent unit; it grows.
-FIRST_SEARCH: Final = 5_000
-#: So long (ms) a node may still be answering our search when it is found, and ignore what else is asked (AIF 2.4.1).
-SETTLING: Final = 500
-#: Just after a write the plan is this many times as fast, lest slow polls tell of a vehicle that does not take power.
-WATCHED: Final = 3
-#: Read together in the first request (AIF 3.1.3).
-INTRODUCTION: Final = (STANDARD_VERSION, ANNOUNCED_MAP, SETTABLE_MAP, GETTABLE_MAP)
-
 
 class UnitRunner:
-    """One unit's tasks. `address` None: wait until `found`. `run` ends only when it is cancelled."""
+    """One unit's tasks. `address` None: wait until `found`. `run` ends only when it is cancelled.
+
+    What is not about the network is `ChargerUnit`'s.
+    """
 
     def __init__(
         self,
@@ -53,6 +50,12 @@ class UnitRunner:
         control: Control = Control.ON,
         discharge_allowed: bool = False,
         soc_floor: int = 20_000,
+        memory: Memory | None = None,
+        meter: MeterPort | None = None,
+        grid: MeterPort | None = None,
+        reverse_flow_allowed: bool = False,
+        grid_rules: GridRules | None = None,
+        restart_after_fault: int | None = None,
     ) -> None:
         self.unit = ChargerUnit(
             table,
@@ -61,6 +64,12 @@ class UnitRunner:
             control=control,
             discharge_allowed=discharge_allowed,
             soc_floor=soc_floor,
+            memory=memory,
+            meter=meter,
+            grid=grid,
+            reverse_flow_allowed=reverse_flow_allowed,
+            grid_rules=grid_rules,
+            restart_after_fault=restart_after_fault,
         )
         self._wire = wire
         self._clock = clock
@@ -68,17 +77,25 @@ class UnitRunner:
         self._eoj = eoj
         self._address = address
         self._log = _log.bind(unit=name)
-        self._reader = Reader(self._get, self._answered, clock.monotonic, table.max_opc)
+        self._reader = Reader(self._get, self._answered, clock.monotonic, table.max_opc, self._turn)
         self._tasks: asyncio.TaskGroup | None = None
         self._life: asyncio.Task[None] | None = None
         self._act: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._sign = asyncio.Event()  # something came from the unit, or it was found
         self._look_at_plan = asyncio.Event()
-        self._polled: dict[str, int] = {}
+        self._plan = Plan(name)
         self._plug = Plug.UNDETERMINED
+        self._flowing = False
         self._refresh_due = False
         wire.on_notification(self._notified)
+        for port in {id(port): port for port in (meter, grid) if port is not None}.values():
+            port.listen(self._measured)
+
+    @property
+    def table(self) -> Table:
+        """The table that serves the unit."""
+        return self._table
 
     def found(self, address: str) -> None:
         """The unit's address has been learnt or has changed."""
@@ -117,19 +134,16 @@ class UnitRunner:
                 tries = 0
                 await self._poll()
             tries += 1
-            await self._wait(self._sign, growing(tries, FIRST_SEARCH))
+            await wait_for(self._sign, growing(tries, FIRST_SEARCH))
 
     async def _introduce(self) -> bool:
         """The start sequence of AIF 3.1; whether the unit went through all of it."""
         if self._address is None:
             return False
-        self._reader.forget()
+        self._reader.renew()
         try:
-            self.unit.introduced(await self._maps())
-            gettable = self.unit.maps.gettable
-            for request in self._table.attributes:
-                if epcs := [epc for epc in request if epc in gettable]:
-                    await self._reader.read(epcs, Priority.POLL)
+            self.unit.introduced(await read_maps(self._reader, self.unit.facts, self._table.release))
+            await read_attributes(self._reader, self.unit.maps, self._table.attributes)
             for group in self.unit.polls():
                 await self._poll_group(group)
         except UnitError as error:
@@ -141,67 +155,35 @@ class UnitRunner:
         self._kick()
         return True
 
-    async def _maps(self) -> Maps:
-        """0x82 and the property maps; `UnitError` where the unit keeps to itself what can be read of it."""
-        await self._reader.read(INTRODUCTION, Priority.POLL)
-        told = {epc: fact.edt for epc, fact in self.unit.facts.by_epc.items() if epc in INTRODUCTION}
-        if absent := [f"{epc:02X}" for epc in (STANDARD_VERSION, GETTABLE_MAP) if epc not in told]:
-            raise UnitError(f"the unit refuses {', '.join(absent)}, which AIF 2.3 obliges it to tell")
-        announced, settable, gettable = (
-            decode_property_map(told[epc]) if epc in told else frozenset[int]()
-            for epc in (ANNOUNCED_MAP, SETTABLE_MAP, GETTABLE_MAP)
-        )
-        return Maps(self._table.release(told[STANDARD_VERSION]), announced, settable, gettable)
-
     async def _poll(self) -> None:
         """Poll by the table's plan until the unit is lost."""
         while self.unit.started:
             self._look_at_plan.clear()
-            group, at = self._next_poll()
+            await self._turn()
             now = self._clock.monotonic()
-            if self._act is not None:
-                await self._wait(self._look_at_plan, None)  # the loop's requests go first; its end sets the event
-            elif group is None or at > now:
-                await self._wait(self._look_at_plan, max(at - now, 0) if group is not None else None)
+            view = self.unit.view()
+            group, at = self._plan.next(self._table.polls(view), view.announced, self.unit.pace, now)
+            if group is None or at > now:
+                await wait_for(self._look_at_plan, max(at - now, 0) if group is not None else None)
             else:
                 await self._poll_due(group)
+
+    async def _turn(self) -> None:
+        """Polls wait while the loop is at work: its requests go first, and the end of each sets the event."""
+        while self._act is not None:
+            self._look_at_plan.clear()
+            await self._look_at_plan.wait()
 
     async def _poll_due(self, group: PollGroup) -> None:
         try:
             await self._poll_group(group)
         except NoAnswerError:
-            self._polled.pop(group.name, None)  # asked again at once: a second silence means lost
+            self._plan.again(group)  # a second silence means lost
             self._silent()
 
     async def _poll_group(self, group: PollGroup) -> None:
-        self._polled[group.name] = self._clock.monotonic()
+        self._plan.polled(group, self._clock.monotonic())
         await self._reader.read(group.epcs, Priority.POLL)
-
-    def _next_poll(self) -> tuple[PollGroup | None, int]:
-        """The group that is due first, and when (ms)."""
-        view = self.unit.view()
-        plan = [(self._due(group, view), group) for group in self._table.polls(view) if group.epcs]
-        at, group = min(plan, key=lambda entry: entry[0], default=(0, None))
-        return group, at
-
-    def _due(self, group: PollGroup, view: View) -> int:
-        polled = self._polled.get(group.name)
-        if polled is None:
-            return view.now
-        if self.unit.following:
-            return polled + group.active // WATCHED
-        if self.unit.active:
-            return polled + group.active
-        if view.announced.issuperset(group.epcs):
-            return polled + group.announced
-        return polled + group.idle
-
-    async def _wait(self, event: asyncio.Event, milliseconds: int | None) -> None:
-        try:
-            async with asyncio.timeout(None if milliseconds is None else milliseconds / 1000 + 0.0005):
-                await event.wait()
-        except TimeoutError:
-            pass
 
     # What comes in
 
@@ -218,17 +200,26 @@ class UnitRunner:
         if self._tasks is None or (notification.address, notification.eoj) != (self._address, self._eoj):
             return
         self._sign.set()
+        self._reader.works(notification.values)
         self.unit.notified(dict(notification.values))
         self._heard()
+
+    def _measured(self) -> None:
+        """A meter has told something, or has gone."""
+        if self._tasks is not None:
+            self.unit.refresh()
+            self._kick()
 
     def _answered(self, values: dict[int, bytes], refused: frozenset[int]) -> None:
         self.unit.answered(values, refused)
         self._heard()
 
     def _heard(self) -> None:
-        plug = self.unit.observed.plug
+        plug, flowing = self.unit.observed.plug, self.unit.flowing
         if plug is not self._plug:
-            self._plug = plug
+            self._plan.everything()
+        if plug is not self._plug or flowing is not self._flowing:
+            self._plug, self._flowing = plug, flowing
             self._reader.forget()
         self._kick()
 
@@ -240,11 +231,12 @@ class UnitRunner:
     # The loop's actions
 
     def _kick(self) -> None:
-        """Begin the loop's next action, unless one is on its way."""
-        if self._act is not None or self._tasks is None or self._address is None:
+        """Begin the loop's next action, unless one is on its way. A unit that is nowhere has no actions, but time goes
+        on for it too: it is unavailable after a while."""
+        if self._act is not None or self._tasks is None:
             return
-        action = self._next_action()
-        if isinstance(action, (Read, ReadBack, Write)):
+        action = self._next_action() if self._address is not None else Idle()
+        if self._address is not None and isinstance(action, (Read, ReadBack, Write)):
             self._act = self._tasks.create_task(self._perform(action, self._address))
         self._arm(action.at if isinstance(action, WaitUntil) else None)
         self._look_at_plan.set()

@@ -6,74 +6,60 @@ Event handlers only; `bridge.charger.runner` does the waiting and the network. T
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Final
 
 import structlog
 
-from bridge.charger.actions import IDLE, Action, Idle, WaitUntil
-from bridge.charger.contest import Contest
-from bridge.charger.course import growing
+from bridge.charger.actions import IDLE, Action, Idle, WaitUntil, sooner
+from bridge.charger.amounts import AmountCounter
 from bridge.charger.facts import Facts
-from bridge.charger.holding import Held
-from bridge.charger.ownwrites import OwnWrites
+from bridge.charger.gridguard import GridGuard, GridRules
+from bridge.charger.holding import Status
+from bridge.charger.introduction import Maps
+from bridge.charger.measuring import Measuring, MeterPort, assumed_offer
+from bridge.charger.memory import InMemory, Memory
+from bridge.charger.orders import DISCHARGES, FaultLatch, Hindrances, Order, order
+from bridge.charger.otherhands import OtherHands
+from bridge.charger.polling import Pace
 from bridge.charger.reconcile import Reconciler
 from bridge.charger.refusals import Refusals
-from bridge.charger.registers import Meter
+from bridge.charger.vehicle import Vehicle
 from bridge.echonet.wellknown import IDENTIFICATION
 from bridge.evse import (
     Abilities,
-    ChargingState,
-    Connector,
     Happening,
     HappeningKind,
     Listener,
     Mode,
     Observed,
-    Plug,
     Reading,
-    Source,
     Wanted,
 )
-from bridge.mapping.decision import (
-    Answer,
-    Ask,
-    Decision,
-    LocalChange,
-    PollGroup,
-    Step,
-    Table,
-    View,
-)
+from bridge.mapping.decision import Ask, Decision, Measures, PollGroup, Step, Table, View
 from bridge.policies import Control
 
 _log = structlog.get_logger(__name__)
 
 #: While a unit is lost, how often (ms) the tables are asked anew: at first, and after `_LONG_LOST`.
-_TICK = 1_000
-_SLOW_TICK = 30_000
-_LONG_LOST = 120_000
+_TICK: Final = 1_000
+_SLOW_TICK: Final = 30_000
+_LONG_LOST: Final = 120_000
 
 #: So long (ms) after a write the unit is watched closely: contactors, handshake and ramp take their time.
-FOLLOWS_WITHIN = 30_000
+FOLLOWS_WITHIN: Final = 30_000
 
 #: Called with each write as it goes out, or (`dry`) as it would have.
 WriteListener = Callable[[Step, bool], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Maps:
-    """What a unit says about itself at start (AIF 3.1.3)."""
-
-    release: str = ""
-    announced: frozenset[int] = frozenset()
-    settable: frozenset[int] = frozenset()
-    gettable: frozenset[int] = frozenset()
-
-
 class ChargerUnit:
-    """The Evse of one unit. `monotonic` gives ms; `driver` is called by `want` and has to call `refresh` soon.
+    """The Evse of one unit. `monotonic` gives ms; `driver` is called when something else is to be done at once, and
+    has to call `refresh` soon.
 
-    `discharge_allowed` and `soc_floor` (0.001 %) are the site's.
+    `discharge_allowed` and `soc_floor` (0.001 %) are the site's. `memory` takes counters over restarts. `meter` is one
+    that measures this EVSE alone; `grid` one at the receiving point, into which nothing may flow back unless
+    `reverse_flow_allowed`. `restart_after_fault`: ms after a fault has gone; None: nothing restarts by itself.
     """
 
     def __init__(
@@ -85,7 +71,14 @@ class ChargerUnit:
         control: Control = Control.ON,
         discharge_allowed: bool = False,
         soc_floor: int = 20_000,
+        memory: Memory | None = None,
+        meter: MeterPort | None = None,
+        grid: MeterPort | None = None,
+        reverse_flow_allowed: bool = False,
+        grid_rules: GridRules | None = None,
+        restart_after_fault: int | None = None,
     ) -> None:
+        memory = memory or InMemory()
         self.driver: Callable[[], None] | None = None
         self.control = control
         self.maps = Maps()
@@ -99,17 +92,18 @@ class ChargerUnit:
         self._soc_floor = soc_floor
         self._born = monotonic()
         self._wanted: Wanted | None = None
+        self._order = Order(Wanted(mode=Mode.HANDS_OFF))
         self._reconciler = Reconciler(table, self.facts.looked_at)
-        self._own = OwnWrites()
-        self._contest = Contest()
-        self._foreign = False
-        self._settlements = 0
+        self._others = OtherHands(table, self._reconciler)
+        self._amounts = AmountCounter(memory)
+        self._latch = FaultLatch(restart_after_fault)
+        self._grid = grid
+        self._guard = GridGuard(grid_rules or GridRules()) if grid is not None and not reverse_flow_allowed else None
+        self._measuring = Measuring(memory, meter)
+        self._vehicle = Vehicle()
+        self._status = Status()
         self._seen: frozenset[str] = frozenset()
-        self._plug: Held[Plug] = Held(Plug.UNDETERMINED)
-        self._connector: Held[Connector | None] = Held(None)
-        self._charging_state: Held[ChargingState | None] = Held(None)
-        self._meter = Meter()
-        self._before: View | None = None
+        self._faulty = False
         self._flowing: bool | None = None
         self._ask: Ask | None = None
         self._refusals = Refusals(table)
@@ -138,12 +132,18 @@ class ChargerUnit:
 
     def want(self, wanted: Wanted) -> None:
         """Replace what is wanted; the same again changes nothing. Until the first wish, and with hands off, nothing is
-        ordered of the unit; it may be asked whether a vehicle is there."""
+        ordered of the unit; unless it is to be left alone it may be asked whether a vehicle is there."""
         if wanted == self._wanted:
             return
+        now = self._monotonic()
         self._wanted = wanted
-        self._observed = replace(self._observed, confirmed=False, trouble=None)  # nobody may take it for the new wish's
-        self._reconciler.want(wanted, self._monotonic())
+        self._latch.look(wanted, fault=self._faulty, now=now)
+        self._order = order(wanted, self._hindrances(now))
+        self._reconciler.want(self._order.wanted, now)
+        # nobody may take what was reached for the new wish's
+        self._observed = replace(
+            self._observed, confirmed=False, trouble=self._trouble, counted=self._amounts.counted(wanted)
+        )
         if self.driver is not None:
             self.driver()
         else:
@@ -163,9 +163,21 @@ class ChargerUnit:
         """Be called after every change of `observed`, with what happened."""
         self._listeners.append(listener)
 
+    # For the gateway
+
     def watch_writes(self, listener: WriteListener) -> None:
         """Be called with every write, also those that a dry run only announces."""
         self._write_listeners.append(listener)
+
+    def bind_vehicle(self, vehicle_id: str | None) -> None:
+        """It is told from outside which vehicle is here or will be (CEL 4.4, 4.5). What the unit reads itself counts
+        for more; unplugging ends it. None takes it back."""
+        self._vehicle.bind(vehicle_id)
+        self.refresh()
+
+    def on_unbound(self, listener: Callable[[], None]) -> None:
+        """Be called when a binding has ended because the vehicle has left."""
+        self._vehicle.on_unbound.append(listener)
 
     # For the runner
 
@@ -175,26 +187,30 @@ class ChargerUnit:
         return self._reconciler.goal
 
     @property
-    def active(self) -> bool:
-        """Whether it pays to poll often: something is on its way, or energy flows."""
-        return self._reconciler.busy or bool(self._flowing) or self.following
+    def pace(self) -> Pace:
+        """How often it pays to poll: something is on its way, energy flows, or the unit has just been ordered something
+        so that its power is about to change."""
+        last = self._others.own.last
+        if last is not None and self._monotonic() < last + FOLLOWS_WITHIN:
+            return Pace.FOLLOWING
+        return Pace.ACTIVE if self._reconciler.busy or self._flowing else Pace.IDLE
 
     @property
-    def following(self) -> bool:
-        """Whether the unit has just been ordered something, so that its power is about to change."""
-        return self._own.last is not None and self._monotonic() < self._own.last + FOLLOWS_WITHIN
+    def flowing(self) -> bool:
+        """Whether energy is known to flow."""
+        return bool(self._flowing)
 
     @property
     def wants_stop(self) -> bool:
         """Whether a stop is wanted, which is tried even while the unit is silent."""
-        return self._wanted is not None and self._wanted.mode is Mode.STOP
+        return self._wanted is not None and self._order.wanted.mode is Mode.STOP
 
     @property
     def news(self) -> bool:
         """Whether the loop knows more than `observed` shows."""
-        loop, shown = self._reconciler, self._observed
-        moved = loop.settlements != self._settlements
-        return moved or loop.news or loop.confirmed != shown.confirmed or loop.trouble != shown.trouble
+        shown = self._observed
+        told = self._confirmed == shown.confirmed and self._trouble == shown.trouble
+        return not told or self._others.settled or self._reconciler.news
 
     def next_action(self) -> Action:
         """What the loop does next; nothing where the unit is only observed."""
@@ -204,8 +220,10 @@ class ChargerUnit:
         action = self._reconciler.next(view)
         if self._ask is None or not self.started or not isinstance(action, (Idle, WaitUntil)):
             return action
+        if self.wanted.left_alone:
+            return action
         asking = self._reconciler.asker.next(self._ask, view.now)
-        return _sooner(action, asking)
+        return sooner(action, asking)
 
     def polls(self) -> tuple[PollGroup, ...]:
         """The table's polling plan."""
@@ -214,16 +232,22 @@ class ChargerUnit:
     def due(self) -> int | None:
         """When `refresh` has something to do, though nothing is heard."""
         now = self._monotonic()
-        times = [held.due for held in (self._plug, self._connector, self._charging_state)]
-        if self._contest.contested(now):
-            times.append(self._contest.until)
+        contest = self._others.contest
+        times = [*self._status.due]
+        if contest.contested(now) and contest.until is not None:
+            times.append(contest.until)
         if not self.started:
             times.append(now + (_TICK if self._lost_for(now) < _LONG_LOST else _SLOW_TICK))
-        return min((at for at in times if at is not None), default=None)
+        if self._latch.due is not None:
+            times.append(self._latch.due)
+        if self._guard is not None and self.wanted.mode in DISCHARGES and (due := self._guard.due(now)) is not None:
+            times.append(due)
+        return min(times, default=None)
 
     def view(self) -> View:
         """Everything that a table may look at, as it is now."""
         now = self._monotonic()
+        counted = self._amounts.counted(self.wanted)
         return View(
             now=now,
             release=self.maps.release,
@@ -234,14 +258,18 @@ class ChargerUnit:
             announced=self.maps.announced,
             reachable=self.started,
             lost_for=0 if self.started else self._lost_for(now),
-            wanted=self.wanted,
+            wanted=self._order.wanted,
             confirmed=self._reconciler.reached,  # ... once: a vehicle that ends afterwards is no failed start
-            contested=self._contest.contested(now),
-            foreign=self._foreign,
+            contested=self._others.contest.contested(now),
+            foreign=self._others.foreign,
             discharge_allowed=self._discharge_allowed,
             soc_floor=self._soc_floor,
-            wrote=self._own.at,
+            wrote=self._others.own.at,
             seen=self._seen,
+            meter=self._measuring.meter(now),
+            from_power=self._measuring.from_power,
+            from_soc=self._measuring.from_soc,
+            counted=counted.energy if counted is not None else 0,
         )
 
     # What happens to the unit
@@ -253,7 +281,7 @@ class ChargerUnit:
     def returned(self) -> None:
         """Everything has been read anew: the unit is there, and what is wanted is compared with what is."""
         self.started = self.met = True
-        self._before = None  # what changed while nobody could look is nobody's doing
+        self._others.before = None  # what changed while nobody could look is nobody's doing
         self._reconciler.rearm(self._monotonic())
         self.refresh()
 
@@ -284,7 +312,7 @@ class ChargerUnit:
 
     def writing(self, step: Step) -> None:
         """A write goes out now. It is logged when it is answered: until then every microsecond counts."""
-        self._own.write(step.epc, step.edt, self._monotonic())
+        self._others.own.write(step.epc, step.edt, self._monotonic())
         self._tell_write(step, dry=False)
 
     def pretend(self, goal: int, step: Step) -> None:
@@ -303,7 +331,7 @@ class ChargerUnit:
         """What a write reads back as; None: refused."""
         self._reconciler.read_back(goal, step, edt, self._monotonic())
         if not self._reconciler.verifying(step.epc):
-            self._own.close(step.epc)
+            self._others.own.close(step.epc)
 
     def unanswered(self, goal: int) -> None:
         """An action of the loop had no answer."""
@@ -327,12 +355,13 @@ class ChargerUnit:
     def _look(self) -> tuple[Happening, ...] | None:
         """Bring `observed` up to date; None if nothing has changed."""
         happenings = [*self._reconciler.happened()]
-        if self._reconciler.settlements != self._settlements:
-            self._settlements = self._reconciler.settlements
-            self._foreign = False  # what is in force now is what we wanted
         view = self.view()
-        happenings += self._changed_by_others(view)
-        view = replace(view, foreign=self._foreign, contested=self._contest.contested(view.now))
+        changes = self._others.look(view, started=self.started)
+        happenings += changes
+        if any(change.kind is HappeningKind.LOCAL_START for change in changes) and not self._faulty:
+            self._latch.release()  # nothing restarts by itself, but a person may do it
+        contested = self._others.contest.contested(view.now)
+        view = replace(view, foreign=self._others.foreign, contested=contested)
         decision = self._table.decide(view)
         self._abilities = self._table.abilities(view)  # here, where nobody waits for it
         self._seen |= decision.seen
@@ -342,107 +371,119 @@ class ChargerUnit:
             self._reconciler.asker.answered()
         if self.started:
             self._refusals.watch(view)
-        observed = self._observe(decision, view)
+        measures = self._measuring.show(decision.measures, reachable=self.started)
+        self._follow_plug(decision, view)
+        happenings += self._judge(decision, measures, view.now)
+        if not self._order.fulfils(self.wanted):  # a pause that was not wished for is nobody's success
+            happenings = [each for each in happenings if each.kind is not HappeningKind.CONFIRMED]
+        observed = self._observe(decision, measures, view.now)
         if observed == self._observed and not happenings:
             return None
         self._observed = observed
         return tuple(happenings)
 
-    def _observe(self, decision: Decision, view: View) -> Observed:
-        self._hold(decision, view)
-        measures = self._meter.show(decision.measures, reachable=self.started)
+    def _judge(self, decision: Decision, measures: Measures, now: int) -> list[Happening]:
+        """Whether what is wanted may still be ordered as it is; what happened by that."""
+        if not self.started:
+            return []
+        wish = self.wanted
+        self._faulty = decision.fault is not None
+        self._latch.look(wish, fault=self._faulty, now=now)
+        reached = self._amounts.look(wish, measures, now)
+        if self._measuring.registers.keep(now):
+            self._amounts.keep()
+        if self._guard is not None and self._grid is not None:
+            told = self._grid.measures
+            self._guard.look(
+                told.power if told else None, measures.power, now, discharging=self._order.wanted.mode in DISCHARGES
+            )
+        self._reorder(now)
+        return [reached] if reached is not None else []
+
+    def _reorder(self, now: int) -> None:
+        """Pursue what is left of the wish. Only another mode is another goal; a bound is followed on the way."""
+        if self._wanted is None:
+            return
+        before, self._order = self._order, order(self._wanted, self._hindrances(now))
+        if self._order.wanted == before.wanted:
+            return
+        if self._order.wanted.mode is before.wanted.mode:
+            self._reconciler.adjust(self._order.wanted)
+            return
+        self._log.info("ordered otherwise", mode=self._order.wanted.mode.value, reason=self._order.trouble)
+        self._reconciler.want(self._order.wanted, now)
+        if self.driver is not None:
+            self.driver()
+
+    def _hindrances(self, now: int) -> Hindrances:
+        return Hindrances(
+            latched=self._latch.trouble,
+            amount_reached=self._amounts.reached(self.wanted),
+            contested=self._others.contest.contested(now),
+            grid=self._guard.trouble(now) if self._guard is not None else None,
+            grid_bound=self._guard.bound if self._guard is not None else None,
+        )
+
+    def _observe(self, decision: Decision, measures: Measures, now: int) -> Observed:
         return Observed(
             reachable=self.started,
-            connector=self._connector.value,
-            charging_state=self._charging_state.value,
-            plug=self._plug.value,
+            connector=self._status.connector,
+            charging_state=self._status.charging_state,
+            plug=self._status.plug,
             power=measures.power,
             current=measures.current,
             voltage=measures.voltage,
             energy_in=measures.energy_in,
             energy_out=measures.energy_out,
             soc=measures.soc,
-            offered=measures.offered or self._offered(view.now),
-            vehicle_id=measures.vehicle_id,
+            offered=measures.offered or self._assumed_offer(now),
+            vehicle_id=self._vehicle.id(measures.vehicle_id),
+            counted=self._amounts.counted(self.wanted),
             fault=decision.fault,
-            confirmed=self._reconciler.confirmed,
-            trouble=self._reconciler.trouble,
+            confirmed=self._confirmed,
+            trouble=self._trouble,
             rules=(decision.plug.rule, decision.connector.rule, decision.charging_state.rule),
         )
 
-    def _hold(self, decision: Decision, view: View) -> None:
-        """Let the decided values count, each in its time. A new plug makes everything be looked at again (CEL 3.7)."""
-        patient = not self.started
-        before = self._plug.value
-        plugged = self._plug.decide(decision.plug, _plug(decision.plug), view.now, patient=patient)
-        if plugged and self._plug.value is Plug.YES and before is not Plug.YES and self._before is not None:
+    def _assumed_offer(self, now: int) -> Reading | None:
+        granted = self._reconciler.granted if self.started else None
+        return assumed_offer(granted, self._observed.offered, now)
+
+    @property
+    def _confirmed(self) -> bool:
+        return self._reconciler.confirmed and self._order.fulfils(self.wanted)
+
+    @property
+    def _trouble(self) -> str | None:
+        if self._order.trouble is not None or self._reconciler.trouble is not None:
+            return self._order.trouble or self._reconciler.trouble
+        if self.started and self._amounts.uncountable(self.wanted):
+            return "nothing counts the energy, so that it cannot be stopped at the amount that is wanted"
+        return None
+
+    def _follow_plug(self, decision: Decision, view: View) -> None:
+        """Take what is decided of plug and status. A new plug makes everything be looked at again (CEL 3.7)."""
+        before = self._status.plug
+        plugged = self._status.decide(decision, view.now, started=self.started)
+        if self._status.plug is not before:
+            self._measuring.another_vehicle()
+        if plugged and self._others.before is not None:
             self.facts.refusals_are_old()
-            self._reconciler.rearm(view.now)
-        told = _connector(decision.connector)
-        if told is None and self.started and self._connector.value is None:
-            told = decision.connector.at_boot
-        self._connector.decide(decision.connector, told, view.now, patient=patient)
-        self._charging_state.decide(
-            decision.charging_state, _charging_state(decision.charging_state), view.now, patient=patient
-        )
-        self._before = view if self.started else None
+            self._reconciler.rearm(view.now, plugged=True)
+        self._others.before = view if self.started else None
+        self._vehicle.plug(self._status.plug, view.now, in_transaction=self.wanted.in_transaction)
+        if self._vehicle.unsure and self._read_since(self._vehicle.plugged_at):
+            self._vehicle.read()
 
-    def _offered(self, now: int) -> Reading | None:
-        """Where the unit does not tell what it grants: what it was set to, which is an assumption."""
-        granted = self._reconciler.granted
-        if granted is None or not self.started:
-            return None
-        shown = self._observed.offered
-        if shown is not None and shown.value == granted and shown.source is Source.ASSUMED:
-            return shown
-        return Reading(granted, now, Source.ASSUMED, "setpoint")
-
-    # Other hands
-
-    def _changed_by_others(self, view: View) -> list[Happening]:
-        """What somebody else has changed since the last look (AIF-1-2), and what follows from it for the loop."""
-        before = self._before
-        ours = self._own.ours(view.facts)
-        if before is None or before.facts is view.facts or not self.started:
-            return []
-        happenings: list[Happening] = []
-        for change in self._table.local_changes(before, view, ours):
-            if change.kind is HappeningKind.LOCAL_STOP and self._reconciler.busy:
-                continue  # falling back while it is being started is a start that fails, not a decision of anybody
-            happenings.append(Happening(change.kind, change.text, change.value))
-            happenings += self._respond(change, before, view, ours)
-        return happenings
-
-    def _respond(self, change: LocalChange, before: View, view: View, ours: frozenset[int]) -> list[Happening]:
-        if change.kind is HappeningKind.FOREIGN_LIMIT:
-            for epc, fact in view.facts.items():
-                old = before.facts.get(epc)
-                if epc not in ours and old is not None and old.edt != fact.edt:
-                    self._reconciler.locally_set(epc, fact.edt)
-            return []
-        if change.kind not in (HappeningKind.LOCAL_START, HappeningKind.LOCAL_STOP):
-            return []
-        reversal = self._settlements > 0 and not self._foreign
-        self._foreign = True
-        if change.kind is HappeningKind.LOCAL_START:
-            self._reconciler.locally_started()
-        if not reversal:
-            return []
-        contested = self._contest.reversed(view.now)
-        self._reconciler.hold_back(view.now + self._patience(view.now))
-        return [Happening(HappeningKind.CONTESTED, "another controller keeps changing the mode")] if contested else []
-
-    def _patience(self, now: int) -> int:
-        """How long (ms) an answer to somebody else's write waits: not at all the first time, then longer and longer."""
-        count = self._contest.recent(now)
-        return growing(count) if count > 1 else 0
+    def _read_since(self, at: int) -> bool:
+        """Whether everything has been asked since then."""
+        return all(self.facts.looked_at(epc) >= at for group in self.polls() for epc in group.epcs)
 
     def _watch_identity(self, values: dict[int, bytes]) -> None:
         """Another unit at the same place has registers of its own."""
-        known, told = self.facts.by_epc.get(IDENTIFICATION), values.get(IDENTIFICATION)
-        if known is not None and told and told != known.edt:
+        told = values.get(IDENTIFICATION)
+        if told and self._measuring.registers.identified(told):
             self._log.warning("another unit answers at this place")
-            self._meter.exchanged()
 
     def _lost_for(self, now: int) -> int:
         return max(1, self.facts.silence(now) or now - self._born)
@@ -450,22 +491,3 @@ class ChargerUnit:
     def _tell_write(self, step: Step, *, dry: bool) -> None:
         for listener in tuple(self._write_listeners):
             listener(step, dry)
-
-
-def _plug(answer: Answer) -> Plug | None:
-    return answer.value if isinstance(answer.value, Plug) else None
-
-
-def _connector(answer: Answer) -> Connector | None:
-    return answer.value if isinstance(answer.value, Connector) else None
-
-
-def _charging_state(answer: Answer) -> ChargingState | None:
-    return answer.value if isinstance(answer.value, ChargingState) else None
-
-
-def _sooner(first: Action, second: Action) -> Action:
-    """Of two that may both be waits, what comes first."""
-    if isinstance(first, WaitUntil) and isinstance(second, WaitUntil):
-        return WaitUntil(min(first.at, second.at))
-    return first if isinstance(second, Idle) else second

@@ -82,6 +82,7 @@ class Position:
             target=target,
             authorized=self.session.state.authorized,
             in_transaction=self.session.transaction_id is not None,
+            left_alone=self.hands_off,
         )
 
     def apply(self) -> bool:

@@ -33,17 +33,10 @@ async def open_store(path: Path, *, inline: bool = False) -> SqliteStore:
         make_folder(path)
         lock = StoreLock(path)
     try:
-        writer: _Writer
-        if inline:
-            writer = InlineWriter(Database(str(path)))
-        else:
-            pool = ThreadPoolExecutor(1, thread_name_prefix="store")
-            try:
-                database = await asyncio.get_running_loop().run_in_executor(pool, Database, str(path))
-            except BaseException:
-                pool.shutdown(wait=False)
-                raise
-            writer = ThreadWriter(database, pool)
+        # Opened in this thread: nothing else runs yet, and what opening takes is not held by a second one.
+        database = Database(str(path))
+        pool = None if inline else ThreadPoolExecutor(1, thread_name_prefix="store")
+        writer: _Writer = ThreadWriter(database, pool) if pool else InlineWriter(database)
     except BaseException:
         if lock is not None:
             lock.release()

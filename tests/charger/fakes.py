@@ -31,6 +31,7 @@ ADDRESS = "192.0.2.7"
 EOJ = 0x027E01
 
 PLUG, MODE, LIMIT, METHOD, POWER, ENERGY, CONFIRM = 0xC7, 0xDA, 0xEB, 0xDC, 0xD3, 0xD8, 0xCD
+CAPACITY, ENERGY_OUT, OUT_LIMIT, SOC, VEHICLE, FAULT = 0xD0, 0xD6, 0xEC, 0xE4, 0xE6, 0x88
 FREE, CONNECTED, CHARGEABLE, BOTH, UNDEFINED = b"\x30", b"\x40", b"\x41", b"\x43", b"\xff"
 CHARGE, DISCHARGE, STANDBY, STOPPED = b"\x42", b"\x43", b"\x44", b"\x47"
 MODES = {CHARGE: "charge", DISCHARGE: "discharge", STANDBY: "standby", STOPPED: "idle"}
@@ -58,6 +59,7 @@ class FakeTable:
     attempts: int = 3
     confirm_within: int = 180_000
     discharge: bool = True
+    stops_when_still: bool = False  # a stop or pause is confirmed only when no power flows
 
     def release(self, edt_82: bytes) -> str:
         return chr(edt_82[2])
@@ -70,7 +72,14 @@ class FakeTable:
             plug=Answer(plug, f"fake:1 {plug}"),
             connector=self._connector(view, plug),
             charging_state=self._state(view, plug, flowing),
-            measures=Measures(power=power, energy_in=self._energy(view)),
+            measures=Measures(
+                power=power,
+                energy_in=_first(self._counter(view, ENERGY), view, "energy_in"),
+                energy_out=_first(self._counter(view, ENERGY_OUT), view, "energy_out"),
+                soc=self._soc(view),
+                capacity=self._counter(view, CAPACITY),
+                vehicle_id=self._vehicle(view) if plug is Plug.YES else None,
+            ),
             fault=Fault("fault") if _edt(view, 0x88) == b"\x41" else None,
             flowing=flowing,
         )
@@ -96,9 +105,18 @@ class FakeTable:
         source = Source.NOTIFIED if fact.notified else Source.READ
         return Reading(int.from_bytes(fact.edt, "big", signed=True) * 1000, fact.at, source, "power")
 
-    def _energy(self, view: View) -> Reading | None:
-        fact = view.facts.get(ENERGY)
-        return None if fact is None else Reading(int.from_bytes(fact.edt, "big") * 1000, fact.at, Source.READ, "D8")
+    def _counter(self, view: View, epc: int) -> Reading | None:
+        fact = view.facts.get(epc)
+        value = 0 if fact is None else int.from_bytes(fact.edt, "big") * 1000
+        return None if fact is None else Reading(value, fact.at, Source.READ, f"{epc:02X}")
+
+    def _soc(self, view: View) -> Reading | None:
+        fact = view.facts.get(SOC)
+        return None if fact is None else Reading(fact.edt[0] * 1000, fact.at, Source.READ, "E4")
+
+    def _vehicle(self, view: View) -> str | None:
+        edt = _edt(view, VEHICLE)
+        return edt[1 : 1 + edt[0]].hex() or None if edt else None
 
     def recipe(self, view: View) -> Recipe | Ask | Refusal:
         wanted = view.wanted
@@ -112,7 +130,16 @@ class FakeTable:
         if status not in (CHARGEABLE, BOTH):
             return Refusal("no vehicle that can be charged", "fake:9 refuse")
         if wanted.mode is Mode.DISCHARGE:
+            if wanted.discharge_bound is not None and wanted.discharge_bound < 500_000:
+                return Recipe(Mode.PAUSE, (mode_step(STANDBY),), attempts=0, otherwise=(mode_step(STOPPED),))
+            if wanted.discharge_bound is not None:
+                step = Step(OUT_LIMIT, limit(wanted.discharge_bound), f"limit=-{wanted.discharge_bound}")
+                return Recipe(Mode.DISCHARGE, (step, mode_step(DISCHARGE)), target=-wanted.discharge_bound)
             return self._towards(Mode.DISCHARGE, mode_step(DISCHARGE), wanted.target)
+        if wanted.target is not None and wanted.target < 500_000:
+            return Recipe(Mode.PAUSE, (mode_step(STANDBY),), attempts=0, otherwise=(mode_step(STOPPED),))
+        if wanted.target is not None:
+            return self._towards(Mode.CHARGE, mode_step(CHARGE), wanted.target)
         return self._towards(Mode.CHARGE, mode_step(CHARGE), wanted.charge_bound)
 
     def _towards(self, mode: Mode, last: Step, bound: int | None) -> Recipe:
@@ -131,7 +158,7 @@ class FakeTable:
     def confirmed(self, view: View) -> bool:
         told = _edt(view, MODE)
         if view.wanted.mode in (Mode.STOP, Mode.PAUSE):
-            return told in (STANDBY, STOPPED)
+            return told in (STANDBY, STOPPED) and not (self.stops_when_still and self.decide(view).flowing)
         return told == (CHARGE if view.wanted.mode is Mode.CHARGE else DISCHARGE) and self.decide(view).flowing is True
 
     def refusal(self, view: View, mode: Mode) -> Refusal | None:
@@ -144,6 +171,7 @@ class FakeTable:
 
     def polls(self, view: View) -> tuple[PollGroup, ...]:
         groups = (("state", (PLUG, MODE, 0x88)), ("power", (POWER, ENERGY)), ("settings", (METHOD, LIMIT)))
+        groups += (("battery", (SOC, CAPACITY, VEHICLE, ENERGY_OUT)),)
         plan = ((name, tuple(epc for epc in epcs if epc in view.gettable)) for name, epcs in groups)
         return tuple(PollGroup(name, epcs, self.active, self.idle, 3 * self.idle) for name, epcs in plan)
 
@@ -165,6 +193,12 @@ class FakeTable:
 
     def describe(self, epc: int, edt: bytes, release: str) -> str:
         return f"{epc:02X}={edt.hex().upper()}"
+
+
+def _first(own: Reading | None, view: View, name: str) -> Reading | None:
+    """The unit's own register, then a meter's, then an integral."""
+    others = (getattr(source, name) for source in (view.meter, view.from_power, view.from_soc) if source is not None)
+    return own or next((reading for reading in others if reading is not None), None)
 
 
 def _edt(view: View, epc: int) -> bytes | None:
@@ -226,6 +260,8 @@ class FakeUnit:
     sna: set[int] = field(default_factory=set)
     follows: bool = True  # power follows the mode
     tells: bool = False  # INF of the mode
+    announces: frozenset[int] = frozenset({PLUG, MODE, FAULT})
+    at_most: int = 99  # answers so many properties of a request
     log: list[Sent] = field(default_factory=list)
     callbacks: list[Callable[[Any], None]] = field(default_factory=list)
     open: int = 0
@@ -236,9 +272,9 @@ class FakeUnit:
             0x82: b"\x00\x00P\x00",
             0x83: b"\xfe" + bytes(16),
             0x88: b"\x42",
-            0x9D: encode_property_map({PLUG, MODE, 0x88}),
+            0x9D: encode_property_map(self.announces),
             0x9E: encode_property_map({MODE, LIMIT, METHOD, CONFIRM}),
-            0x9F: encode_property_map(readable),
+            0x9F: encode_property_map({*readable, *self.values}),
             0xC5: limit(6_000_000),
             0xCC: b"\x32",
             PLUG: BOTH,
@@ -256,7 +292,7 @@ class FakeUnit:
         await self._request(Sent(self.clock.monotonic(), "get", tuple(epcs), b"", priority), address)
         if self.apart and len(epcs) > 1 and 0x82 not in epcs:
             return Got({}, frozenset(epcs))
-        asked = epcs[: (len(epcs) + 1) // 2] if self.halving else epcs
+        asked = epcs[: (len(epcs) + 1) // 2] if self.halving else epcs[: self.at_most]
         values = {epc: self.values[epc] for epc in asked if epc in self.values and epc not in self.sna}
         return Got(values, frozenset(asked) - values.keys(), frozenset(epcs) - frozenset(asked))
 

@@ -92,3 +92,4 @@ async def site(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await controller.close()
+    checker.assert_clean()

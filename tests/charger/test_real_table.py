@@ -149,13 +149,13 @@ def test_unit_that_has_to_be_asked_is_asked_and_then_tells() -> None:
             asked = len(s.writes)
             want(s, Mode.CHARGE)
             await s.seconds(MINUTE)
-            assert s.writes[asked:] == ["DC=03", "DA=42"]
+            assert s.writes[asked:] == ["DC=03", "EB=00001770", "DA=42"]  # a vehicle came: every setting is written
             assert s.runner.unit.observed.confirmed
 
     run_virtual(main())
 
 
-@pytest.mark.covers("AIF-3.2.1-1", "AIF-3.2-4")
+@pytest.mark.covers("AIF-3.2.1-1")
 def test_everything_is_noticed_without_any_notification() -> None:
     async def main() -> None:
         async with site(SimUnitConfig(plugged=False, inf_copies=0), table=table()) as s:

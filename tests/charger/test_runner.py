@@ -403,6 +403,18 @@ def test_address_may_come_later_and_may_change() -> None:
     run_virtual(main())
 
 
+def test_unit_that_is_never_found_is_unavailable() -> None:
+    async def main() -> None:
+        async with bench(address=None) as b:
+            b.want(Mode.STOP)
+            await b.seconds(70)
+            assert b.evse.observed.connector is Connector.UNAVAILABLE
+            assert b.evse.refusal(Mode.CHARGE) == "the unit does not answer"
+            assert b.unit.log == []
+
+    run_virtual(main())
+
+
 # Other hands
 
 

@@ -210,19 +210,19 @@ def test_a_bug_that_one_unit_brings_out_costs_the_others_nothing() -> None:
 
     async def play(house: House) -> None:
         van = house.gateway.units.runners["van"]
-        real, faults = van._next_poll, []
+        real, faults = van._plan.next, []
 
-        def broken():  # type: ignore[no-untyped-def]
-            if len(faults) < 2:
+        def broken(*plan):  # type: ignore[no-untyped-def]
+            if len(faults) < 4:  # 10, 20, 40 and 80 s of quarantine: longer than a lost unit is debounced
                 faults.append(house.clock.monotonic())
                 raise ZeroDivisionError("a bug")
-            return real()
+            return real(*plan)
 
-        van._next_poll = broken  # type: ignore[method-assign]
+        van._plan.next = broken  # type: ignore[method-assign]
         transaction = await house.start(3000)
         await house.told("StatusNotification", evseId=2, connectorStatus="Unavailable", timeout_ms=10 * MINUTE)
         await house.settle(10 * MINUTE)
-        assert len(faults) == 2
+        assert len(faults) == 4
         assert van.unit.observed.reachable
         assert house.unit.power_w == 3000
         await house.call("RequestStopTransaction", transactionId=transaction)

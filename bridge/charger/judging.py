@@ -1,0 +1,69 @@
+"""Which facts may be believed when a write is saved, or made, because of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from bridge.charger.facts import NEVER
+from bridge.mapping.decision import Recipe, Step, View
+
+#: A fact that is older (ms) than this when something new is wanted is read again before it saves a write.
+TRUSTED_FOR: Final = 10_000
+
+
+class Judge:
+    """What is believed of one unit. `looked_at` says when the unit last told or refused a property."""
+
+    def __init__(self, looked_at: Callable[[int], int]) -> None:
+        self.looked_at = looked_at
+        self._trusted_since = 0
+        self._plugged_at = NEVER
+        self._yielded: dict[int, bytes] = {}
+
+    def goal(self, now: int) -> None:
+        """Something new is wanted."""
+        self._trusted_since = max(self._trusted_since, now - TRUSTED_FOR)
+        self._yielded.clear()
+
+    def rearm(self, now: int, *, plugged: bool) -> None:
+        """Nothing that was read before counts; `plugged`: another session, for which every setting is written anew."""
+        self._trusted_since = now
+        self._yielded.clear()
+        if plugged:
+            self._plugged_at = now
+
+    def yields(self, epc: int, edt: bytes) -> None:
+        """Somebody else set a lower limit: it is left until something is wanted anew."""
+        self._yielded[epc] = edt
+
+    def differs(self, step: Step, view: View) -> bool:
+        """Whether a property is not what a step makes of it, or what somebody else may have made of it."""
+        fact = view.facts.get(step.epc)
+        if fact is None:
+            return True
+        return fact.edt not in (step.edt, self._yielded.get(step.epc, step.edt))
+
+    def unwritten(self, step: Step, view: View) -> bool:
+        """Whether a setting is still the last session's: units keep it, and may take it for this one's or not."""
+        return view.wrote.get(step.epc, NEVER) < self._plugged_at
+
+    def trusts(self, epc: int, view: View) -> bool:
+        """Whether a property was looked at since it may have changed."""
+        if view.gettable and epc not in view.gettable:
+            return True
+        return self.looked_at(epc) >= max(self._trusted_since, view.wrote.get(epc, 0))
+
+    def doubts(self, step: Step, view: View) -> bool:
+        """Whether a fact could wrongly save, or cause, a write: an equal one that is old, or one from before our own
+        last write."""
+        if self.looked_at(step.epc) < view.wrote.get(step.epc, 0):
+            return True
+        return not self.differs(step, view) and not self.trusts(step.epc, view)
+
+    def rests(self, step: Step, recipe: Recipe, view: View) -> bool:
+        """Whether the unit is in the other mode that means the same, which is the maker's choice."""
+        fact = view.facts.get(step.epc)
+        if fact is None or not self.trusts(step.epc, view):
+            return False
+        return any(fact.edt == other.edt and step.epc == other.epc for other in recipe.otherwise)
