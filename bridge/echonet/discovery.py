@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from bridge.echonet import wellknown as wk
 from bridge.echonet.frame import ANSWERS, NOTIFICATIONS, Frame, FrameError, Property, decode_instance_list
 
+#: So many objects are remembered; beyond them those go that have been silent longest.
+_MOST = 1024
 _LISTS = frozenset({wk.INSTANCE_LIST_NOTIFICATION, wk.INSTANCE_LIST})
 
 
@@ -47,7 +49,7 @@ class Discovery:
 
     @property
     def known(self) -> tuple[tuple[str, int], ...]:
-        """Address and object of all that was found, in the order of their finding."""
+        """Address and object of all that was found, in the order in which they were last announced."""
         return tuple(self._known)
 
     def searches(self) -> tuple[Search, ...]:
@@ -97,6 +99,10 @@ class Discovery:
         return wk.class_of(eoj) in self._classes and wk.instance_of(eoj) != 0
 
     def _note(self, address: str, eoj: int, *, started: bool) -> Found:
-        new = (address, eoj) not in self._known
-        self._known[address, eoj] = None
+        place = (address, eoj)
+        new = place not in self._known
+        self._known.pop(place, None)
+        self._known[place] = None
+        if len(self._known) > _MOST:  # a storm of forged addresses: what is seen again is found again
+            del self._known[next(iter(self._known))]
         return Found(address, eoj, new, started)

@@ -2,27 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bridge.gateway.config import SiteConfig, load_config
-from bridge.gateway.stations import device_model_for, dialer_for
-from bridge.mapping.load import load_mappings
+from bridge.errors import BridgeError, ConfigError, MappingError
+from bridge.gateway.config import SiteConfig, StationConfig, read_config
+from bridge.gateway.stations import device_model_for, dialer_for, password_of
+from bridge.mapping.load import Mappings, load_mappings
+from bridge.mapping.yamlfile import Document, Path_, Problems
 
 
 def check_site(path: Path) -> Iterator[str]:
     """Check a site offline; yields what is found right, raises ConfigError or MappingError for what is wrong."""
-    site = load_config(path)
+    document, site = read_config(path)
     yield f"{path}: {len(site.stations)} station(s), {len(site.units)} unit(s), {len(site.networks)} network(s)"
     mappings = load_mappings(site.mappings)
-    for name, unit in site.units.items():
-        table = mappings.table(unit.class_code)
-        yield f"unit {name}: class {unit.unit_class}, table {table.content_hash[:12]}, control {unit.control.value}"
-    for station in site.stations:
-        dialer_for(station)
-        device_model_for(station, {})
-        yield f"station {station.id}: {len(station.evses)} EVSE(s), {station.csms.url}"
+    problems = Problems()
+    said = [*_objects(document, site, mappings, problems)]
+    for number, station in enumerate(site.stations):
+        _station(document, number, station, problems)
+        said.append(f"station {station.id}: {len(station.evses)} EVSE(s), {station.csms.url}")
+    problems.raise_as(ConfigError)
+    yield from said
     yield _worst_stop(site)
+
+
+def _objects(document: Document, site: SiteConfig, mappings: Mappings, problems: Problems) -> Iterator[str]:
+    """The tables of all units and meters."""
+    for name, unit in site.units.items():
+        try:
+            table = mappings.table(unit.class_code).content_hash[:12]
+        except MappingError as error:
+            problems.add(document, ("units", name, "class"), "CONFIG-CLASS", str(error))
+        else:
+            yield f"unit {name}: class {unit.unit_class}, table {table}, control {unit.control.value}"
+    for name, meter in site.meters.items():
+        try:
+            table = mappings.meter(meter.class_code).content_hash[:12]
+        except MappingError as error:
+            problems.add(document, ("meters", name, "class"), "CONFIG-CLASS", str(error))
+        else:
+            yield f"meter {name}: class {meter.meter_class}, table {table}"
+
+
+def _station(document: Document, number: int, station: StationConfig, problems: Problems) -> None:
+    """The station's secrets and first values, each mistake with its place."""
+    csms: Path_ = ("stations", number, "csms")
+    try:
+        password_of(station.csms)
+    except ConfigError as error:
+        problems.add(document, (*csms, "password_file"), "CONFIG-PASSWORD", str(error))
+    else:
+        _try(document, csms, "CONFIG-CSMS", problems, lambda: dialer_for(station))
+    first_values: Path_ = ("stations", number, "variables")
+    _try(document, first_values, "CONFIG-VARIABLE", problems, lambda: device_model_for(station, {}))
+
+
+def _try(document: Document, path: Path_, code: str, problems: Problems, act: Callable[[], object]) -> None:
+    try:
+        act()
+    except BridgeError as error:
+        problems.add(document, path, code, str(error))
 
 
 def _worst_stop(site: SiteConfig) -> str:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from bridge.errors import ConfigError
-from bridge.mapping.yamlfile import Document, Problems, check, load_yaml, nearest
+from bridge.mapping.yamlfile import Document, Path_, Problems, check, load_yaml, nearest
 from bridge.policies import Control, DischargeWay, LocalPolicy, OnShutdown
+
+#: Power distribution board metering (0x0287): the one class of meters with channels.
+BOARD: Final = 0x0287
 
 
 class _Part(BaseModel):
@@ -21,21 +24,43 @@ class _Part(BaseModel):
 
 
 class NetworkConfig(_Part):
-    """A network with ECHONET Lite nodes: our own address in it, and the card's name where the address is not enough."""
+    """A network with ECHONET Lite nodes: our own address in it, and the card's name where the address is not enough.
+
+    IPv4 and IPv6 on one LAN are two networks here; a unit that is seen on both is one unit.
+    `gap` as in `EchonetConfig`.
+    """
 
     bind: str
     interface: str | None = None
     group: str | None = None
+    gap: Annotated[int | None, Field(ge=0, le=10_000)] = None
 
 
-class UnitConfig(_Part):
-    """A unit on a network. With neither `identity` nor `address` it is the first of its class that is found."""
+class ObjectConfig(_Part):
+    """A device object on a network. With neither `identity` nor `address` it is the first of its class that is found,
+    and remains that one. Without `network` it may be on any of them; without `instance` it may be any of its class."""
 
     network: str | None = None
     address: str | None = None
     identity: str | None = Field(None, pattern=r"^[0-9A-Fa-f]{34}$")
+    instance: Annotated[int | None, Field(ge=1, le=127)] = None
+    gap: Annotated[int | None, Field(ge=0, le=10_000)] = None
+
+    @property
+    def class_code(self) -> int:
+        """The class group and class."""
+        raise NotImplementedError
+
+    @property
+    def eoj(self) -> int:
+        """The whole object code; where the instance is left open, that of the first."""
+        return self.class_code << 8 | (self.instance or 1)
+
+
+class UnitConfig(ObjectConfig):
+    """A unit: an EV charger/discharger (0x027E) or an EV charger (0x02A1)."""
+
     unit_class: Annotated[str, Field(alias="class", pattern=r"^0x[0-9A-Fa-f]{4}$")] = "0x027E"
-    instance: Annotated[int, Field(ge=1, le=127)] = 1
     control: Control = Control.ON
     soc_floor: Annotated[int, Field(ge=0, le=100)] = 20
 
@@ -44,10 +69,21 @@ class UnitConfig(_Part):
         """The class group and class."""
         return int(self.unit_class, 16)
 
+
+class MeterConfig(ObjectConfig):
+    """A meter that is only read: a smart electric energy meter (0x0288) or a power distribution board (0x0287)."""
+
+    meter_class: Annotated[Literal["0x0288", "0x0287"], Field(alias="class")]
+
     @property
-    def eoj(self) -> int:
-        """The whole object code."""
-        return self.class_code << 8 | self.instance
+    def class_code(self) -> int:
+        """The class group and class."""
+        return int(self.meter_class, 16)
+
+    @property
+    def has_channels(self) -> bool:
+        """Whether it measures many circuits, of which one has to be named."""
+        return self.class_code == BOARD
 
 
 class CsmsConfig(_Part):
@@ -69,11 +105,30 @@ class GridConfig(_Part):
     phases: Annotated[int, Field(ge=1, le=3)] = 1
 
 
+class MeterUse(_Part):
+    """A meter, by its name in `meters`; of a board the channel, and whether that one is duplex (both directions)."""
+
+    meter: str
+    channel: Annotated[int | None, Field(ge=1, le=252)] = None
+    duplex: bool = False
+
+
+class ReceivingPointConfig(MeterUse):
+    """The site's own connection to the grid, and the meter in it. What the units discharge follows the house's load.
+
+    `reverse_flow`: whether energy may flow into the grid. `margin` (W): how much of the load discharging leaves.
+    """
+
+    reverse_flow: bool = False
+    margin: Annotated[int, Field(ge=0, le=100_000)] = 100
+
+
 class EvseConfig(_Part):
-    """One EVSE of a station and the unit behind it."""
+    """One EVSE of a station, the unit behind it, and the meter before it where there is one."""
 
     id: Annotated[int, Field(ge=1)]
     unit: str
+    meter: MeterUse | None = None
     discharge: tuple[DischargeWay, ...] = ()
     local: LocalPolicy = LocalPolicy.REPORT
     grid: GridConfig = GridConfig()
@@ -112,14 +167,44 @@ class SiteConfig(_Part):
     state_dir: Path
     networks: Annotated[dict[str, NetworkConfig], Field(min_length=1)]
     units: Annotated[dict[str, UnitConfig], Field(min_length=1)]
+    meters: dict[str, MeterConfig] = {}
+    receiving_point: ReceivingPointConfig | None = None
     stations: Annotated[tuple[StationConfig, ...], Field(min_length=1)]
     mappings: Path | None = None
     echonet: EchonetConfig = EchonetConfig()
     log: LogConfig = LogConfig()
 
-    def network_of(self, unit: UnitConfig) -> str:
-        """The network that a unit is on: the one named, else the first."""
-        return unit.network or next(iter(self.networks))
+    @property
+    def classes(self) -> frozenset[int]:
+        """The classes of everything that the site has."""
+        return frozenset(what.class_code for what in (*self.units.values(), *self.meters.values()))
+
+    def networks_of(self, what: ObjectConfig) -> tuple[str, ...]:
+        """Where an object may be: on the network named, else on those of its address' family, else on any."""
+        if what.network is not None:
+            return (what.network,)
+        if what.address is None:
+            return tuple(self.networks)
+        same = tuple(n for n, network in self.networks.items() if family(network.bind) == family(what.address))
+        return same or tuple(self.networks)
+
+    def network_of(self, what: ObjectConfig) -> str:
+        """The network on which an object is asked first."""
+        return self.networks_of(what)[0]
+
+    def gap_of(self, network: str, what: ObjectConfig | None = None) -> int:
+        """The least time (ms) between two requests to a node: the object's own, else its network's, else the site's."""
+        own = what.gap if what is not None else None
+        shared = self.networks[network].gap
+        return next(gap for gap in (own, shared, self.echonet.gap) if gap is not None)
+
+
+def family(address: str) -> int | None:
+    """4 or 6; None for what is no address."""
+    try:
+        return ipaddress.ip_address(address).version
+    except ValueError:
+        return None
 
 
 def load_config(path: Path) -> SiteConfig:
@@ -128,6 +213,11 @@ def load_config(path: Path) -> SiteConfig:
     Raises:
         ConfigError: with every mistake as `file:line:column: CODE message`.
     """
+    return read_config(path)[1]
+
+
+def read_config(path: Path) -> tuple[Document, SiteConfig]:
+    """As `load_config`, with the places of everything in the file, for those who find more mistakes in it."""
     document = load_yaml(path, error=ConfigError)
     problems = Problems()
     site = check(document, SiteConfig, problems)
@@ -135,7 +225,7 @@ def load_config(path: Path) -> SiteConfig:
         _cross_check(document, site, problems)
     problems.raise_as(ConfigError)
     assert site is not None
-    return _from(site, path.parent)
+    return document, _from(site, path.parent)
 
 
 def _cross_check(document: Document, site: SiteConfig, problems: Problems) -> None:
@@ -143,11 +233,15 @@ def _cross_check(document: Document, site: SiteConfig, problems: Problems) -> No
     for name, network in site.networks.items():
         _address(document, ("networks", name, "bind"), network.bind, problems)
     for name, unit in site.units.items():
-        if unit.network is not None and unit.network not in site.networks:
-            message = f"there is no network {unit.network!r}{nearest(unit.network, site.networks)}"
-            problems.add(document, ("units", name, "network"), "CONFIG-NAME", message)
-        if unit.address is not None:
-            _address(document, ("units", name, "address"), unit.address, problems)
+        _check_object(document, ("units", name), site, unit, problems)
+    for name, meter in site.meters.items():
+        _check_object(document, ("meters", name), site, meter, problems)
+        if name in site.units:
+            message = f"a unit is named {name!r} already; give the meter a name of its own"
+            problems.add(document, ("meters", name), "CONFIG-TWICE", message, at_key=True)
+    _check_identities(document, site, problems)
+    if site.receiving_point is not None:
+        _check_meter_use(document, ("receiving_point",), site, site.receiving_point, problems)
     taken: dict[str, str] = {}
     seen: set[str] = set()
     for s, station in enumerate(site.stations):
@@ -162,17 +256,71 @@ def _cross_check(document: Document, site: SiteConfig, problems: Problems) -> No
             if evse.unit not in site.units:
                 message = f"there is no unit {evse.unit!r}{nearest(evse.unit, site.units)}"
                 problems.add(document, (*place, "unit"), "CONFIG-NAME", message)
+            if evse.meter is not None:
+                _check_meter_use(document, (*place, "meter"), site, evse.meter, problems)
             if evse.unit in taken:
                 message = f"unit {evse.unit!r} belongs to {taken[evse.unit]} already; a unit is one EVSE"
                 problems.add(document, (*place, "unit"), "CONFIG-TWICE", message)
             taken[evse.unit] = f"{station.id} EVSE {evse.id}"
 
 
-def _address(document: Document, path: tuple[str | int, ...], address: str, problems: Problems) -> None:
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
+def _check_object(document: Document, path: Path_, site: SiteConfig, what: ObjectConfig, problems: Problems) -> None:
+    """The network that is named is there, and the address is one that it can have."""
+    network = site.networks.get(what.network) if what.network is not None else None
+    if what.network is not None and network is None:
+        message = f"there is no network {what.network!r}{nearest(what.network, site.networks)}"
+        problems.add(document, (*path, "network"), "CONFIG-NAME", message)
+    if what.address is None or not _address(document, (*path, "address"), what.address, problems):
+        return
+    here = [network] if network is not None else list(site.networks.values())
+    families = {family(one.bind) for one in here}
+    if None not in families and family(what.address) not in families:
+        where = f"network {what.network!r}" if network is not None else "every network here"
+        message = f"{what.address!r} is an IPv{family(what.address)} address, but {where} is IPv{_one(families)}: "
+        problems.add(document, (*path, "address"), "CONFIG-ADDRESS", message + "add a network that has it")
+
+
+def _check_identities(document: Document, site: SiteConfig, problems: Problems) -> None:
+    """An identity, or an object at an address, is named once: two units would be controlled as one."""
+    seen: dict[tuple[object, ...], str] = {}
+    things: list[tuple[str, str, ObjectConfig]] = [("units", name, unit) for name, unit in site.units.items()]
+    things += [("meters", name, meter) for name, meter in site.meters.items()]
+    for kind, name, what in things:
+        for field in ("identity", "address"):
+            value = getattr(what, field)
+            if value is None:
+                continue
+            key = (field, value.lower(), what.network, what.class_code, what.instance)
+            if key in seen:
+                message = f"{seen[key]!r} has this {field} already; name the instance of each, or another {field}"
+                problems.add(document, (kind, name, field), "CONFIG-TWICE", message)
+            seen[key] = name
+
+
+def _check_meter_use(document: Document, path: Path_, site: SiteConfig, use: MeterUse, problems: Problems) -> None:
+    """The meter is there, and a channel is named where there are channels, and only there."""
+    meter = site.meters.get(use.meter)
+    if meter is None:
+        known = nearest(use.meter, site.meters) or ("" if site.meters else ": describe it under meters")
+        problems.add(document, (*path, "meter"), "CONFIG-NAME", f"there is no meter {use.meter!r}{known}")
+    elif meter.has_channels and use.channel is None:
+        message = f"{use.meter!r} is a board with many channels: say which one with channel"
+        problems.add(document, path, "CONFIG-CHANNEL", message)
+    elif not meter.has_channels and (use.channel is not None or use.duplex):
+        wrong = "channel" if use.channel is not None else "duplex"
+        message = f"{use.meter!r} is a smart meter, which has no channels: leave {wrong} out"
+        problems.add(document, (*path, wrong), "CONFIG-CHANNEL", message)
+
+
+def _one(families: set[int | None]) -> str:
+    return " and IPv".join(str(each) for each in sorted(each for each in families if each is not None))
+
+
+def _address(document: Document, path: Path_, address: str, problems: Problems) -> bool:
+    if family(address) is None:
         problems.add(document, path, "CONFIG-ADDRESS", f"{address!r} is no IPv4 or IPv6 address")
+        return False
+    return True
 
 
 def _check_csms(document: Document, place: int, station: StationConfig, problems: Problems) -> None:

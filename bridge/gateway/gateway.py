@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -13,8 +14,10 @@ from bridge.clock import Clock
 from bridge.echonet.lan import Lan
 from bridge.evse import Mode
 from bridge.gateway.config import SiteConfig, StationConfig
+from bridge.gateway.keeping import Keeper
 from bridge.gateway.stations import make_station
-from bridge.gateway.units import Units, check_networks
+from bridge.gateway.units import Units, check_networks, owners
+from bridge.gateway.vehicles import VEHICLES, Vehicles
 from bridge.mapping.load import Mappings
 from bridge.policies import OnShutdown
 from bridge.station.link import Dialer
@@ -25,6 +28,8 @@ _log = structlog.get_logger(__name__)
 
 #: How long the end waits for units to take their last order (SIGTERM ends within 5 s), ms.
 SHUTDOWN_TIME = 3_000
+#: ... and before that, how long what goes on at the API may take to stop its unit, ms.
+VISITS_TIME = 1_500
 #: Settings that belong to the gateway, not to a station, are kept under this name.
 GATEWAY = "*gateway"
 _UNIQUE_ID = "unique_id"
@@ -34,8 +39,22 @@ _LAST_WISH = {OnShutdown.PAUSE: Mode.PAUSE, OnShutdown.STOP: Mode.STOP}
 class Gateway:
     """Everything that runs. Made by `build`; `run` serves until cancelled or `ended` is set."""
 
-    def __init__(self, site: SiteConfig, units: Units, stations: Mapping[str, Station], store: Store, clock: Clock):
-        self.site, self.units, self.stations, self.store, self.clock = site, units, stations, store, clock
+    def __init__(
+        self,
+        site: SiteConfig,
+        *,
+        units: Units,
+        stations: Mapping[str, Station],
+        vehicles: Vehicles,
+        mappings: Mappings,
+        store: Store,
+        keeper: Keeper,
+        clock: Clock,
+    ) -> None:
+        self.site, self.units, self.stations, self.vehicles = site, units, stations, vehicles
+        self.mappings, self.store, self.clock = mappings, store, clock
+        self._keeper = keeper
+        self.before_end: list[Callable[[], Awaitable[None]]] = []  # what has to end while units still listen
         self.ended = asyncio.Event()
 
     @classmethod
@@ -51,12 +70,24 @@ class Gateway:
     ) -> Gateway:
         """Compose a gateway from its site configuration and its ways to the outside."""
         check_networks(site, lans)
-        units = Units(site, lans, mappings, clock, await _unique_id(store, clock))
+        keeper = Keeper(store)
+        kept = {owner: await store.settings(owner) for owner in owners(site)}
+        units = Units(site, lans, mappings, clock, await _unique_id(store, clock), keeper, kept)
+        vehicles = await _vehicles(site, units, store, keeper)
         stations = {}
         for config in site.stations:
             evses = {evse.id: units.runners[evse.unit].unit for evse in config.evses}
             stations[config.id] = await make_station(config, evses, dialer=dialer_of(config), store=store, clock=clock)
-        return cls(site, units, stations, store, clock)
+        return cls(
+            site,
+            units=units,
+            stations=stations,
+            vehicles=vehicles,
+            mappings=mappings,
+            store=store,
+            keeper=keeper,
+            clock=clock,
+        )
 
     async def run(self) -> None:
         """Serve until `ended` is set, then end in order: units get their last order, the rest is closed."""
@@ -75,6 +106,7 @@ class Gateway:
                 pass
             finally:
                 await self.units.close()
+                await self._keeper.close()
                 await self.store.close()
 
     async def _serve(self) -> None:
@@ -97,6 +129,7 @@ class Gateway:
 
     async def _last_orders(self) -> None:
         """`on_shutdown`: a gateway that is gone must not leave a car to be emptied."""
+        await self._end_visits()
         waits = [
             self._order(self.units.runners[evse.unit], _LAST_WISH[evse.on_shutdown])
             for station in self.site.stations
@@ -104,6 +137,13 @@ class Gateway:
             if evse.on_shutdown in _LAST_WISH
         ]
         await asyncio.gather(*waits)
+
+    async def _end_visits(self) -> None:
+        try:
+            async with asyncio.timeout(VISITS_TIME / 1000):
+                await asyncio.gather(*(end() for end in self.before_end))
+        except TimeoutError:
+            _log.error("what was going on at the API did not end in time")
 
     async def _order(self, runner: UnitRunner, mode: Mode) -> None:
         """Order a unit that delivers or takes energy, and wait until it has obeyed or the time is up."""
@@ -119,6 +159,15 @@ class Gateway:
                 await done.wait()
         except TimeoutError:
             _log.error("unit did not confirm its last order", mode=str(mode), power=power and power.value)
+
+
+async def _vehicles(site: SiteConfig, units: Units, store: Store, keeper: Keeper) -> Vehicles:
+    evses = {
+        (station.id, evse.id): units.runners[evse.unit].unit for station in site.stations for evse in station.evses
+    }
+    return Vehicles(
+        evses, partial(store.put_settings, VEHICLES), partial(keeper.put, VEHICLES), await store.settings(VEHICLES)
+    )
 
 
 async def _unique_id(store: Store, clock: Clock) -> bytes:

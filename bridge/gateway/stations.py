@@ -40,7 +40,7 @@ def dialer_for(config: StationConfig) -> WebSocketDialer:
         WebSocketSettings(
             url=csms.url,
             identity=config.id,
-            password=_password(csms),
+            password=password_of(csms),
             ca_file=csms.ca_file,
             proxy=True if csms.proxy == "environment" else csms.proxy,
             compression=csms.compression,
@@ -135,8 +135,8 @@ def _evse_settings(evse: EvseConfig) -> EvseSettings:
     )
 
 
-def _password(csms: CsmsConfig) -> str | None:
-    """From its file, which nobody else may read."""
+def password_of(csms: CsmsConfig) -> str | None:
+    """A station's password, from its file, which nobody else may read. Raises `ConfigError` with the mend."""
     path = csms.password_file
     if path is None:
         return None
@@ -144,7 +144,8 @@ def _password(csms: CsmsConfig) -> str | None:
         text = path.read_text(encoding="utf-8").strip()
         open_to_others = stat.S_IMODE(os.stat(path).st_mode) & 0o077
     except OSError as error:
-        raise ConfigError(f"the password file cannot be read: {error}") from error
+        why = error.strerror or error
+        raise ConfigError(f"the password file cannot be read: {why}: write the password into {path}") from error
     if open_to_others:
         raise ConfigError(f"{path.name} can be read by others: chmod 600 {_shown(path)}")
     if not text:

@@ -97,6 +97,75 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, right: str, wrong: str
         assert any(message in one for one in mine), lines
 
 
+METERS = """\
+  six: {bind: 2001:db8::1, gap: 50}
+units:
+  car: {network: home, address: 192.0.2.20, gap: 300}
+  van: {class: "0x02A1", instance: 3, address: 2001:db8::20}
+  bus: {}
+meters:
+  house: {class: "0x0288"}
+  board: {class: "0x0287", address: 192.0.2.30}
+receiving_point: {meter: house, reverse_flow: false, margin: 200}
+stations:
+  - id: CS-1
+    csms: {url: wss://csms.example.com/ocpp, security_profile: 2, password_file: secret}
+    evses:
+      - {id: 1, unit: car, meter: {meter: board, channel: 7, duplex: true}}
+      - {id: 2, unit: van}
+"""
+FULL = GOOD[: GOOD.index("units:")] + METERS
+
+
+def test_meters_networks_and_gaps_are_read(tmp_path: Path) -> None:
+    site = load_config(_write(tmp_path, FULL))
+    assert site.meters["house"].eoj == 0x028801
+    assert site.units["van"].eoj == 0x02A103
+    assert site.networks_of(site.units["car"]) == ("home",)
+    assert site.networks_of(site.units["van"]) == ("six",)
+    assert site.networks_of(site.units["bus"]) == ("home", "six")
+    assert site.receiving_point is not None
+    assert site.receiving_point.margin == 200
+    use = site.stations[0].evses[0].meter
+    assert use is not None
+    assert (use.meter, use.channel, use.duplex) == ("board", 7, True)
+    gaps = [site.gap_of("home"), site.gap_of("six"), site.gap_of("six", site.units["van"])]
+    assert [*gaps, site.gap_of("home", site.units["car"])] == [100, 50, 50, 300]
+
+
+MORE_MISTAKES = [
+    ("meter: house,", "meter: hous,", 13, "CONFIG-NAME there is no meter 'hous' - did you mean \"house\"?"),
+    ("meter: board, channel: 7", "meter: bord, channel: 7", 18, "CONFIG-NAME there is no meter 'bord'"),
+    (", channel: 7, duplex: true", "", 18, "CONFIG-CHANNEL 'board' is a board with many channels: say which one"),
+    ("meter: board,", "meter: house,", 18, "CONFIG-CHANNEL 'house' is a smart meter, which has no channels"),
+    ("channel: 7", "channel: 0", 18, "OUT-OF-RANGE"),
+    ("margin: 200", "margin: -1", 13, "OUT-OF-RANGE"),
+    ('house: {class: "0x0288"}', 'house: {class: "0x027E"}', 11, "WRONG-VALUE"),
+    ("house: {", "car: {", 11, "CONFIG-TWICE a unit is named 'car' already; give the meter a name of its own"),
+    ("network: home, address: 192.0.2.20", "network: six, address: 192.0.2.20", 7,
+     "CONFIG-ADDRESS '192.0.2.20' is an IPv4 address, but network 'six' is IPv6: add a network that has it"),
+    ("  six: {bind: 2001:db8::1, gap: 50}\n", "", 7,
+     "CONFIG-ADDRESS '2001:db8::20' is an IPv6 address, but every network here is IPv4"),
+    ("bus: {}", 'bus: {class: "0x027E", network: home, address: 192.0.2.20}', 9,
+     "CONFIG-TWICE 'car' has this address already; name the instance of each, or another address"),
+    ("bus: {}", "bus: {gap: 99999}", 9, "OUT-OF-RANGE"),
+    ("bus: {}", "bus: {instance: 128}", 9, "OUT-OF-RANGE"),
+    ("receiving_point:", "recieving_point:", 13, 'UNKNOWN-KEY unknown key "recieving_point" - did you mean "receiving'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("right", "wrong", "line", "message"), MORE_MISTAKES, ids=[m[3][:50] for m in MORE_MISTAKES])
+def test_a_mistake_about_meters_and_networks_is_told(
+    tmp_path: Path, right: str, wrong: str, line: int, message: str
+) -> None:
+    assert right in FULL
+    path = _write(tmp_path, FULL.replace(right, wrong, 1))
+    with pytest.raises(ConfigError) as told:
+        load_config(path)
+    mine = [one for one in str(told.value).splitlines() if re.match(rf"{re.escape(str(path))}:{line}:\d+: ", one)]
+    assert any(message in one for one in mine), str(told.value)
+
+
 def test_a_unit_belongs_to_one_evse_and_a_station_has_one_name(tmp_path: Path) -> None:
     second = GOOD[GOOD.index("  - id: CS-1") :]
     with pytest.raises(ConfigError) as told:
@@ -142,8 +211,10 @@ def test_a_password_that_others_may_read_is_refused(tmp_path: Path) -> None:
 def test_a_password_that_is_not_there_is_told(tmp_path: Path, text: str | None, why: str) -> None:
     if text is not None:
         _secret(tmp_path, text)
-    with pytest.raises(ConfigError, match=why):
-        list(check_site(_write(tmp_path, GOOD)))
+    path = _write(tmp_path, GOOD)
+    place = rf"{re.escape(str(path))}:9:\d+: CONFIG-PASSWORD .*{why}"
+    with pytest.raises(ConfigError, match=place):
+        list(check_site(path))
 
 
 def test_check_names_what_it_has_looked_at(tmp_path: Path) -> None:
@@ -159,8 +230,23 @@ def test_check_names_what_it_has_looked_at(tmp_path: Path) -> None:
 def test_check_finds_a_class_without_a_table(tmp_path: Path) -> None:
     _secret(tmp_path)
     text = GOOD.replace("192.0.2.20}", '192.0.2.20, class: "0x0130"}')
-    with pytest.raises(Exception, match="0130"):
+    with pytest.raises(ConfigError, match=r"site.yaml:6:\d+: CONFIG-CLASS .*no table for class 0x0130"):
         list(check_site(_write(tmp_path, text)))
+
+
+def test_check_tells_all_mistakes_at_once(tmp_path: Path) -> None:
+    text = GOOD.replace("192.0.2.20}", '192.0.2.20, class: "0x0130"}') + "    variables: {NoSuch.Variable: 1}\n"
+    with pytest.raises(ConfigError) as told:
+        list(check_site(_write(tmp_path, text)))
+    codes = [line.split(": ")[1].split()[0] for line in str(told.value).splitlines()]
+    assert codes == ["CONFIG-CLASS", "CONFIG-PASSWORD", "CONFIG-VARIABLE"]
+
+
+def test_check_names_the_meters_and_their_tables(tmp_path: Path) -> None:
+    _secret(tmp_path)
+    said = list(check_site(_write(tmp_path, FULL)))
+    assert any(line.startswith("meter house: class 0x0288, table ") for line in said)
+    assert any(line.startswith("meter board: class 0x0287, table ") for line in said)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from bridge.clock import Clock
+from bridge.sim.checker import AifChecker
 from bridge.sim.control import SimUnit
 from bridge.sim.csms import DemoCsms
 from bridge.sim.node import SimNode
@@ -93,6 +94,8 @@ async def gateway(config: Path, log: Path) -> AsyncIterator[asyncio.subprocess.P
 async def unit() -> AsyncIterator[SimUnit]:
     clock = Clock()
     port = await open_udp_port(UNIT, clock, group=GROUP)
+    checker = AifChecker(GATEWAY)
+    port.tap(checker)
     sim = SimUnit(clock, SimUnitConfig(plugged=True))
     node = SimNode(clock, b"process-test", [sim])
     node.attach(port)
@@ -101,6 +104,7 @@ async def unit() -> AsyncIterator[SimUnit]:
         yield sim
     finally:
         await node.close()
+    checker.assert_clean()
 
 
 @asynccontextmanager
