@@ -5,17 +5,22 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
 
 from bridge import __version__
 from bridge.errors import BridgeError
 
+#: Each a module of its own, in the order in which the help names them.
+COMMANDS: Final = ("run", "check", "discover", "probe", "ramp", "dump", "demo", "sim")
 #: Exit codes: 0 all well, 1 something is wrong that the message explains, 2 the command line itself.
 FAILED = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser(given[:1]).parse_args(given)
     try:
         return int(options.run(options))
     except BridgeError as error:
@@ -25,16 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    from bridge.cli import check, demo, run, sim
-
+def _parser(asked: list[str]) -> argparse.ArgumentParser:
+    """The parser of one command where it is named at once, else of all: a gateway has no use for the others."""
     parser = argparse.ArgumentParser(
         prog="ocpp-echonet", description="OCPP charging stations out of ECHONET Lite V2H units and EV chargers"
     )
     parser.add_argument("--version", action="version", version=f"ocpp-echonet {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (run, check, demo, sim):
-        module.register(commands)
+    for name in asked if asked and asked[0] in COMMANDS else COMMANDS:
+        import_module(f"bridge.cli.{name}").register(commands)
     return parser
 
 
