@@ -20,7 +20,7 @@ from bridge.station.link import Dialer, Link, LinkSettings
 from bridge.station.link_websocket import WebSocketDialer, WebSocketSettings
 from bridge.station.messages import ChargingStation, ConnectorStatus
 from bridge.station.messages.v201 import Adapter
-from bridge.station.position import EvseSettings
+from bridge.station.position import EvseSettings, Position
 from bridge.station.station import Station, StationSettings
 from bridge.store.port import Store
 
@@ -64,6 +64,7 @@ async def make_station(
     _bind_link(station)
     _bind_availability(station)
     _bind_hands_off(station)
+    _bind_vehicle(station)
     await station.restore()
     return station
 
@@ -123,6 +124,17 @@ def _bind_hands_off(station: Station) -> None:
         station.set_hands_off(evse_id, station.model.boolean(Key.EVSE_HANDS_OFF, evse_id))
 
     station.model.on_change(changed, Key.EVSE_HANDS_OFF)
+
+
+def _bind_vehicle(station: Station) -> None:
+    """ConnectedEV tells which vehicle it is, as far as the unit or somebody else has said (CEL 4.2 to 4.5)."""
+    for evse_id, position in station.positions.items():
+        model = station.model
+        model.bind(Key.CONNECTED_EV_VEHICLE_ID, partial(_vehicle_of, position), evse_id)
+
+
+def _vehicle_of(position: Position) -> str:
+    return position.seen.vehicle_id or ""
 
 
 def _evse_settings(evse: EvseConfig) -> EvseSettings:

@@ -56,14 +56,19 @@ class Violation:
 
 @dataclass(slots=True)
 class _Asked:
-    """A request on its way. `answered` is when its answer reached the controller."""
+    """A request on its way. `answered` is when its answer reached the controller.
+
+    A stop that went out `ahead` of an answer is nobody's turn: it was repeated when the turn came, and the unit may
+    ignore it, so nothing waits for its answer.
+    """
 
     at: int
     frame: SimFrame
     answered: int | None = None
+    ahead: bool = False
 
     def open_at(self, now: int) -> bool:
-        return (self.answered is None or self.answered > now) and now - self.at < RESPONSE_TIMER_MS
+        return not self.ahead and (self.answered is None or self.answered > now) and now - self.at < RESPONSE_TIMER_MS
 
 
 @dataclass(slots=True)
@@ -139,9 +144,9 @@ class AifChecker:
         self.requests += 1
         peer = self._peer(datagram.destination)
         self._check_tid(datagram, frame, peer)
-        self._check_outstanding(datagram, frame, peer)
+        ahead = self._check_outstanding(datagram, frame, peer)
         if frame.esv != Esv.SETI:
-            peer.asked.append(_Asked(datagram.at, frame))
+            peer.asked.append(_Asked(datagram.at, frame, ahead=ahead))
 
     def _check_opc(self, datagram: Datagram, frame: SimFrame) -> None:
         facts = CLASSES.get(frame.deoj >> 8)
@@ -165,16 +170,18 @@ class AifChecker:
                 self._break(datagram, "AIF-2.4.3-1", f"TID {frame.tid:04X} again: {frame.describe()}")
                 return
 
-    def _check_outstanding(self, datagram: Datagram, frame: SimFrame, peer: _Peer) -> None:
+    def _check_outstanding(self, datagram: Datagram, frame: SimFrame, peer: _Peer) -> bool:
+        """Whether it is a stop that goes ahead of an answer."""
         waiting = [asked for asked in peer.asked if asked.open_at(datagram.at)]
         if not waiting:
-            return
+            return False
         oldest = waiting[0]
         text = f"{frame.describe()} while {oldest.frame.describe()} is outstanding for {datagram.at - oldest.at} ms"
         if _is_stop(frame) and datagram.at - waiting[-1].at >= EARLY_STOP_MS:
             self.early_stops.append(Violation(datagram.at, "early stop", datagram.destination or "all", text))
-        else:
-            self._break(datagram, "AIF-2.4.1-1", text)
+            return True
+        self._break(datagram, "AIF-2.4.1-1", text)
+        return False
 
     # ---- what the nodes answer --------------------------------------------------------------------------------
 

@@ -70,9 +70,15 @@ class Position:
         return EvseRules(
             direct_current=self.evse.abilities.direct_current,
             phases=self.settings.phases,
-            negative_limit=DischargeWay.NEGATIVE_LIMIT in self.settings.discharge,
+            negative_limit=DischargeWay.NEGATIVE_LIMIT in self.settings.discharge and self._may_discharge,
             transaction_id=self.session.transaction_id,
         )
+
+    @property
+    def _may_discharge(self) -> bool:
+        """Whether the unit can, as far as it has told."""
+        modes = self.evse.abilities.modes
+        return not modes or Mode.DISCHARGE in modes
 
     def wish(self) -> Wanted:
         """What is wanted now: by the session whether energy may flow, by the schedule how much and whither."""
