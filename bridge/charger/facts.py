@@ -31,9 +31,29 @@ class Facts:
         self.misses = 0
         self._answered_at: dict[int, int] = {}
         self._refused_at: dict[int, int] = {}
+        self._events = 0  # counts what may overtake an answer: our writes, and what the unit tells by itself
+        self._written: dict[int, int] = {}
+        self._told: dict[int, int] = {}
 
-    def answered(self, values: Mapping[int, bytes], refused: Iterable[int], now: int) -> None:
-        """A Get was answered: `values` are known, `refused` came back without data (AIF 2.4.6)."""
+    @property
+    def mark(self) -> int:
+        """Where we are now: taken when something is asked, and handed in with the answer."""
+        return self._events
+
+    def writing(self, epc: int) -> None:
+        """A write of ours is on its way: an answer to an earlier question says nothing about what comes of it."""
+        self._events += 1
+        self._written[epc] = self._events
+        self._answered_at.pop(epc, None)
+
+    def answered(self, values: Mapping[int, bytes], refused: Iterable[int], now: int, asked: int | None = None) -> None:
+        """A Get was answered: `values` are known, `refused` came back without data (AIF 2.4.6).
+
+        What has been overtaken since it was `asked` (a `mark`) does not count: by a write of ours, which may have
+        waited behind this very question, or by a notification that tells something else.
+        """
+        if asked is not None:
+            values = {epc: edt for epc, edt in values.items() if not self._overtaken(epc, edt, asked)}
         self._keep(values, now, notified=False)
         gone = frozenset(refused) - values.keys()
         if not gone:
@@ -45,6 +65,8 @@ class Facts:
 
     def notified(self, values: Mapping[int, bytes], now: int) -> None:
         """The unit told by itself (INF, INFC)."""
+        self._events += 1
+        self._told.update(dict.fromkeys(values, self._events))
         self._keep(values, now, notified=True)
 
     def heard(self, now: int) -> None:
@@ -72,6 +94,12 @@ class Facts:
     def silence(self, now: int) -> int:
         """Milliseconds since anything was heard; 0 if nothing ever was."""
         return 0 if self.last_heard == NEVER else now - self.last_heard
+
+    def _overtaken(self, epc: int, edt: bytes, asked: int) -> bool:
+        if self._written.get(epc, 0) > asked:
+            return True
+        fact = self.by_epc.get(epc)
+        return self._told.get(epc, 0) > asked and fact is not None and fact.edt != edt
 
     def _keep(self, values: Mapping[int, bytes], now: int, *, notified: bool) -> None:
         known = {epc: edt for epc, edt in values.items() if edt}

@@ -34,6 +34,8 @@ class PowerIntegral:
     def __init__(self) -> None:
         self._last: Reading | None = None
         self._in = self._out = 0  # mW ms
+        self._shown: Measures | None = None  # asked for with every view, and another only with another reading
+        self._shown_for: Reading | None = None
 
     def read(self, power: Reading | None) -> None:
         """Take the next reading; none, one of a lost unit or of another origin ends the integration."""
@@ -55,7 +57,10 @@ class PowerIntegral:
         """The energies as of the last reading; None while power is not measured."""
         if self._last is None:
             return None
-        return _energies(self._in // _MS_PER_HOUR, self._out // _MS_PER_HOUR, self._last, POWER_ORIGIN)
+        if self._shown is None or self._shown_for is not self._last:
+            self._shown = _energies(self._in // _MS_PER_HOUR, self._out // _MS_PER_HOUR, self._last, POWER_ORIGIN)
+            self._shown_for = self._last
+        return self._shown
 
 
 class SocIntegral:
@@ -66,6 +71,8 @@ class SocIntegral:
         self._mark = 0  # up to here it has been counted
         self._rising: bool | None = None
         self._in = self._out = 0  # 0.001 % x mWh
+        self._shown: Measures | None = None
+        self._shown_for: Reading | None = None
 
     def another_vehicle(self) -> None:
         """A vehicle came or went: what it did meanwhile is not this unit's energy."""
@@ -95,7 +102,10 @@ class SocIntegral:
         """The energies as of the last reading; None while they are not to be had."""
         if self._last is None:
             return None
-        return _energies(self._in // _FULL, self._out // _FULL, self._last, SOC_ORIGIN)
+        if self._shown is None or self._shown_for is not self._last:
+            self._shown = _energies(self._in // _FULL, self._out // _FULL, self._last, SOC_ORIGIN)
+            self._shown_for = self._last
+        return self._shown
 
 
 def _energies(energy_in: int, energy_out: int, last: Reading, origin: str) -> Measures:

@@ -54,6 +54,11 @@ class Judge:
             return True
         return self.looked_at(epc) >= max(self._trusted_since, view.wrote.get(epc, 0))
 
+    def overwritten(self, epc: int, view: View) -> bool:
+        """Whether we have written a property since the unit last told it at all: what it told is what was before."""
+        fact = view.facts.get(epc)
+        return fact is not None and fact.at <= view.wrote.get(epc, NEVER)
+
     def doubts(self, step: Step, view: View) -> bool:
         """Whether a fact could wrongly save, or cause, a write: an equal one that is old, or one from before our own
         last write."""

@@ -297,7 +297,7 @@ class Reconciler:
         """Stop or pause. Never given up."""
         steps = course.steps(recipe)
         priority = priority_of(view.wanted, recipe.mode, last=True)
-        if confirmed:
+        if confirmed and not any(self._judge.overwritten(step.epc, view) for step in steps[-1:]):
             unsure = tuple(step.epc for step in steps[-1:] if not self._judge.trusts(step.epc, view))
             return Read(unsure, priority) if unsure else self._settle(course, recipe, view)
         if course.refused_at is not None:

@@ -85,6 +85,7 @@ class UnitRunner:
         self._sign = asyncio.Event()  # something came from the unit, or it was found
         self._look_at_plan = asyncio.Event()
         self._plan = Plan(name)
+        self._asked = 0  # the facts' mark when what has just been answered was asked
         self._plug = Plug.UNDETERMINED
         self._flowing = False
         self._refresh_due = False
@@ -211,7 +212,7 @@ class UnitRunner:
             self._kick()
 
     def _answered(self, values: dict[int, bytes], refused: frozenset[int]) -> None:
-        self.unit.answered(values, refused)
+        self.unit.answered(values, refused, self._asked)  # the reader tells before anybody else can ask
         self._heard()
 
     def _heard(self) -> None:
@@ -263,7 +264,7 @@ class UnitRunner:
                     self.unit.wrote(goal, step, step.epc not in done.refused)
                 case ReadBack(step=step, priority=priority):
                     answer = await self._get((step.epc,), priority)
-                    self.unit.answered(dict(answer.values), answer.refused | answer.missing)
+                    self.unit.answered(dict(answer.values), answer.refused | answer.missing, self._asked)
                     self.unit.read_back(goal, step, answer.values.get(step.epc))
                 case Read(epcs=epcs, priority=priority):
                     await self._reader.read(epcs, priority)
@@ -285,14 +286,20 @@ class UnitRunner:
     async def _get(self, epcs: Sequence[int], priority: Priority) -> GetAnswer:
         if self._address is None:
             raise NoAnswerError("the unit's address is not known yet")
+        asked = self.unit.facts.mark
         try:
-            return await self._wire.get(self._address, self._eoj, epcs, priority)
+            answer = await self._wire.get(self._address, self._eoj, epcs, priority)
+            self._asked = asked
+            return answer
         except NoAnswerError:
             # In the long start sequence one lost datagram must not cost all that was read before.
             if self.unit.started or self.unit.facts.misses:
                 raise
             self.unit.silent()
-        return await self._wire.get(self._address, self._eoj, epcs, priority)
+        asked = self.unit.facts.mark
+        answer = await self._wire.get(self._address, self._eoj, epcs, priority)
+        self._asked = asked
+        return answer
 
     # Timers
 

@@ -49,6 +49,8 @@ _LONG_LOST: Final = 120_000
 #: So long (ms) after a write the unit is watched closely: contactors, handshake and ramp take their time.
 FOLLOWS_WITHIN: Final = 30_000
 
+_NO_WISH = Wanted(mode=Mode.HANDS_OFF)
+
 #: Called with each write as it goes out, or (`dry`) as it would have.
 WriteListener = Callable[[Step, bool], None]
 
@@ -128,7 +130,7 @@ class ChargerUnit:
     @property
     def wanted(self) -> Wanted:
         """What is wanted now; nothing (hands off) until the first wish."""
-        return self._wanted or Wanted(mode=Mode.HANDS_OFF)
+        return self._wanted or _NO_WISH
 
     def want(self, wanted: Wanted) -> None:
         """Replace what is wanted; the same again changes nothing. Until the first wish, and with hands off, nothing is
@@ -285,10 +287,10 @@ class ChargerUnit:
         self._reconciler.rearm(self._monotonic())
         self.refresh()
 
-    def answered(self, values: dict[int, bytes], refused: frozenset[int]) -> None:
-        """A Get was answered."""
+    def answered(self, values: dict[int, bytes], refused: frozenset[int], asked: int | None = None) -> None:
+        """A Get was answered that was `asked` at that mark of the facts."""
         self._watch_identity(values)
-        self.facts.answered(values, refused, self._monotonic())
+        self.facts.answered(values, refused, self._monotonic(), asked)
         self.refresh()
 
     def notified(self, values: dict[int, bytes]) -> None:
@@ -312,6 +314,7 @@ class ChargerUnit:
 
     def writing(self, step: Step) -> None:
         """A write goes out now. It is logged when it is answered: until then every microsecond counts."""
+        self.facts.writing(step.epc)
         self._others.own.write(step.epc, step.edt, self._monotonic())
         self._tell_write(step, dry=False)
 

@@ -26,7 +26,6 @@ from bridge.mapping.model import TableModel
 from bridge.mapping.recipe import Bounds, Setpoints, abilities, confirmed, recipe, refusal
 from bridge.mapping.yamlfile import Document
 
-
 #: So many plans are kept: as many as there are kinds of units at a site.
 _PLANS: Final = 64
 

@@ -57,6 +57,30 @@ def test_empty_data_is_no_value() -> None:
     assert not facts.by_epc
 
 
+def test_an_answer_to_an_earlier_question_says_nothing_about_a_write_that_overtook_it() -> None:
+    facts = Facts()
+    facts.answered({0xDA: b"\x47", 0xC7: b"\x43"}, (), 10)
+    asked = facts.mark
+    facts.writing(0xDA)
+    assert facts.looked_at(0xDA) == NEVER
+    facts.answered({0xDA: b"\x47", 0xC7: b"\x41"}, (), 20, asked)
+    assert facts.looked_at(0xDA) == NEVER
+    assert facts.by_epc[0xC7] == Fact(b"\x41", 20, False)
+    facts.answered({0xDA: b"\x42"}, (), 30, facts.mark)
+    assert (facts.by_epc[0xDA].edt, facts.looked_at(0xDA)) == (b"\x42", 30)
+
+
+def test_a_notification_that_comes_between_question_and_answer_is_the_newer_word() -> None:
+    facts = Facts()
+    facts.answered({0xC7: b"\x43", 0xDA: b"\x47"}, (), 10)
+    asked = facts.mark
+    facts.notified({0xC7: b"\x30", 0xDA: b"\x47"}, 15)
+    facts.answered({0xC7: b"\x43", 0xDA: b"\x47"}, (), 20, asked)
+    assert facts.by_epc[0xC7] == Fact(b"\x30", 15, True)
+    assert facts.looked_at(0xC7) == NEVER  # so it is asked again before anything depends on it
+    assert facts.looked_at(0xDA) == 20  # which says the same
+
+
 # Holding
 
 
