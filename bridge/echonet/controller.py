@@ -2,7 +2,8 @@
 
 Everything that arrives comes in through `_arrived` and everything that goes out leaves by `_send`; what to do about it
 is decided by `Session` (answers), `OwnNode` (requests to us) and `Discovery`. Nothing that comes from the network
-raises, and a callback that fails does not cost the others theirs.
+raises, no storm of it grows the process or stops commands (`bridge.echonet.intake`), and a callback that fails does not
+cost the others theirs.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from bridge.echonet.frame import (
     hexed,
     salvage_refusal,
 )
+from bridge.echonet.intake import Oddities, Sluice
 from bridge.echonet.lan import Lan
 from bridge.echonet.node import OwnNode
 from bridge.echonet.session import (
@@ -52,10 +54,6 @@ __all__ = ["ALL_NODES", "Controller", "Found", "GetAnswer", "Notification", "Set
 
 #: Stands for the address in `Traffic` that goes to all nodes.
 ALL_NODES: Final = "*"
-#: The same defect of the same address is logged at most once in so many ms.
-_LOG_AGAIN: Final = 60_000
-#: So many different senders of bad datagrams are told apart for logging.
-_LOG_SENDERS: Final = 256
 
 T = TypeVar("T")
 
@@ -112,6 +110,10 @@ class _Callbacks(Generic[T]):
     def __init__(self) -> None:
         self._all: list[Callable[[T], None]] = []
 
+    def __bool__(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._all)
+
     def add(self, callback: Callable[[T], None]) -> None:
         self._all.append(callback)
 
@@ -127,7 +129,11 @@ class Controller:
     """One controller (0x05FF01) on one network.
 
     `unique_id`: 13 bytes for 0x83 that never change. `response_timeout` in ms, at least 20 s (AIF 2.4.2), else
-    `ConfigError`. `gap`: least ms between two datagrams to one node. `classes`: what to search for (0x027E).
+    `ConfigError`. `gap`: least ms between two datagrams to one node; it grows for a node in trouble. `classes`: what to
+    search for (0x027E).
+
+    `malformed` counts datagrams that are no frames, by defect; `flooded` those that were not let in, as there were too
+    many.
     """
 
     def __init__(
@@ -155,9 +161,11 @@ class Controller:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: int | None = None
         self._second_search: asyncio.TimerHandle | None = None
-        self._logged: dict[tuple[str, Defect], int] = {}
+        self._sluice = Sluice(self._session.knows)
+        self._oddities = Oddities(_log.warning)
         self._open = False
         self.malformed: Counter[Defect] = Counter()
+        self.flooded = 0
 
     # For the rest of the house
 
@@ -200,12 +208,16 @@ class Controller:
         self._found.add(callback)
 
     def on_traffic(self, callback: Callable[[Traffic], None]) -> None:
-        """Be called with every datagram in the order in which they pass."""
+        """Be called with every datagram in the order in which they pass, but for what a storm brings too much of."""
         self._traffic.add(callback)
 
     def set_gap(self, address: str, gap: int) -> None:
         """Give one node a spacing (ms) of its own, for adapters that choke."""
         self._session.set_gap(address, gap)
+
+    def gap(self, address: str) -> int:
+        """The spacing (ms) of a node as it is now: the configured one, or a longer one after trouble."""
+        return self._session.gap(address)
 
     @property
     def strays(self) -> dict[str, int]:
@@ -252,26 +264,25 @@ class Controller:
 
     def _carry_out(self, actions: list[Action]) -> None:
         for action in actions:
-            match action:
-                case Send(address, data):
-                    self._send(address, data)
-                case Done():
-                    self._finish(action)
-                case Heard():
-                    pass  # `_arrived_answer` has given it to discovery, as it does with every answer that was asked for
-                case Dropped():
-                    _log.debug("answer matched nothing", address=action.address, why=str(action.why))
+            if isinstance(action, Send):
+                self._send(action.address, action.data)
+            elif isinstance(action, Done):
+                self._finish(action)
         self._set_timer()
 
     def _send(self, address: str | None, data: bytes) -> None:
         """Send to one node, or (None) to all."""
         if not self._open:
             return
-        self._traffic.call(Traffic(self._clock.monotonic(), True, address or ALL_NODES, data))
+        self._tell_traffic(self._clock.monotonic(), address or ALL_NODES, data, outgoing=True)
         if address is None:
             self._lan.multicast(data)
         else:
             self._lan.send(data, address)
+
+    def _tell_traffic(self, now: int, address: str, data: bytes, note: str = "", *, outgoing: bool = False) -> None:
+        if self._traffic:
+            self._traffic.call(Traffic(now, outgoing, address, data, note))
 
     def _arrived(self, data: bytes, address: str) -> None:
         if not self._open:
@@ -284,42 +295,59 @@ class Controller:
             return
         if frame.service in ANSWERS:
             self._arrived_answer(data, address, frame, now)
-            return
-        self._traffic.call(Traffic(now, False, address, data))
+        elif self._let_in(address, now):
+            self._arrived_unasked(data, address, frame, now)
+
+    def _let_in(self, address: str, now: int) -> bool:
+        """Whether what nobody asked for is taken."""
+        if self._sluice.admits(address, now):
+            return True
+        self.flooded += 1
+        self._odd("flood", address, now, "too many datagrams that nobody asked for: the rest is ignored")
+        return False
+
+    def _odd(self, kind: str, address: str, now: int, text: str, **details: str) -> None:
+        """Log an oddity: once per kind for a node that we know, and once per kind for all strangers."""
+        who = address if self._session.knows(address) else ""
+        self._oddities.seen((who, kind), now, text, address=address, **details)
+
+    def _arrived_unasked(self, data: bytes, address: str, frame: Frame, now: int) -> None:
+        """A notification, or a request to us."""
+        self._tell_traffic(now, address, data)
         if frame.service in NOTIFICATIONS:
             self._discover(address, frame)
             values = {epc: edt for epc, edt in frame.properties if edt}
             self._notified.call(Notification(address, frame.seoj, values, frame.service, now))
-        for reply in self._node.take(frame, self._session.fresh_tid()):
+        for reply in self._node.take(frame, self._session.fresh_tid):
             self._send(None if reply.multicast else address, encode(reply.frame))
 
     def _arrived_answer(self, data: bytes, address: str, frame: Frame, now: int, note: str = "") -> None:
+        """What the session makes of an answer; only one that it has waited for is let in whatever else comes."""
         actions = self._session.receive(address, frame, now)
-        strays = [str(action.why) for action in actions if isinstance(action, Dropped)]
-        self._traffic.call(Traffic(now, False, address, data, "; ".join(filter(None, (note, *strays)))))
-        if not strays:
+        last = actions[-1] if actions else None
+        if isinstance(last, Dropped):
+            why = str(last.why)
+            if self._let_in(address, now):
+                self._tell_traffic(now, address, data, f"{note}; {why}" if note else why)
+                self._odd(why, address, now, "answer matched nothing", why=why, data=hexed(data[:64]))
+        elif not isinstance(last, Heard) or self._let_in(address, now):
+            self._tell_traffic(now, address, data, note)
             self._discover(address, frame)
         self._carry_out(actions)
 
     def _arrived_broken(self, data: bytes, address: str, error: FrameError, now: int) -> None:
         """Count and log what is no frame; a refusal that can still be understood is used."""
         self.malformed[error.defect] += 1
-        self._log_defect(data, address, error, now)
         frame = salvage_refusal(data)
-        if frame is None:
-            self._traffic.call(Traffic(now, False, address, data, str(error)))
-        else:
+        if frame is not None:
+            self._log_defect(data, address, error, now)
             self._arrived_answer(data, address, frame, now, str(error))
+        elif self._let_in(address, now):
+            self._log_defect(data, address, error, now)
+            self._tell_traffic(now, address, data, str(error))
 
     def _log_defect(self, data: bytes, address: str, error: FrameError, now: int) -> None:
-        key = (address, error.defect)
-        last = self._logged.get(key)
-        if last is not None and now - last < _LOG_AGAIN:
-            return
-        if len(self._logged) >= _LOG_SENDERS:
-            self._logged.clear()  # a flood of forged senders must not grow the process
-        self._logged[key] = now
-        _log.warning("datagram ignored", address=address, reason=str(error), data=hexed(data[:64]))
+        self._odd(error.defect, address, now, "datagram ignored", reason=str(error), data=hexed(data[:64]))
 
     def _discover(self, address: str, frame: Frame) -> None:
         for found in self._discovery.take(address, frame):
@@ -330,14 +358,14 @@ class Controller:
             self.search()
 
     def _set_timer(self) -> None:
-        """Keep one timer, at the session's next deadline."""
+        """Keep one timer that runs out no later than the session's next deadline; too early does no harm."""
         at = self._session.next_deadline() if self._open else None
-        if at == self._timer_at:
+        if at is None or (self._timer_at is not None and self._timer_at <= at):
             return
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = at
-        self._timer = None if at is None else self._clock.call_at(at, self._due)
+        self._timer = self._clock.call_at(at, self._due)
 
     def _due(self) -> None:
         self._timer = self._timer_at = None

@@ -6,7 +6,7 @@ All mandatory properties and maps of the super class, the profile super class an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -97,10 +97,10 @@ class OwnNode:
         """The instance list notification that goes to all at start (AIF 3.1.1)."""
         return self._inform(tid, wk.NODE_PROFILE, wk.INSTANCE_LIST_NOTIFICATION)
 
-    def take(self, frame: Frame, fresh_tid: int) -> list[Reply]:
+    def take(self, frame: Frame, fresh_tid: Callable[[], int]) -> list[Reply]:
         """What to answer to a request or an INFC; nothing for frames that are not for our objects.
 
-        `fresh_tid` is for a notification that a write brings about.
+        `fresh_tid` is asked for each notification that a write brings about.
         """
         handler = _HANDLERS.get(frame.service)
         if handler is None:
@@ -110,7 +110,7 @@ class OwnNode:
             before = self.location
             replies += handler(target, frame)
             if self.location != before:
-                replies.append(Reply(self._inform(fresh_tid, target.eoj, wk.INSTALLATION_LOCATION), multicast=True))
+                replies.append(Reply(self._inform(fresh_tid(), target.eoj, wk.INSTALLATION_LOCATION), multicast=True))
         return replies
 
     def _targets(self, deoj: int) -> list[_Object]:

@@ -2,7 +2,9 @@
 
 The rules (AIF 2.4): one request and one response per node at a time; a response timer of at least 20 s; a TID that was
 used is never used again for a repetition. An answer counts only if node, TID, both objects and service fit.
-The one exception is a stop: after 2 s behind another request it goes out all the same, and again in its proper turn.
+The one exception is a stop (the write): after 2 s behind another request it goes out all the same, and again in its
+proper turn.
+Requests to a node are spaced, wider after trouble (`bridge.echonet.spacing`).
 
 Events (`submit`, `receive`, `advance`, `cancel`) take the time in ms and give back actions; `next_deadline` says when
 `advance` is due.
@@ -15,9 +17,11 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 from bridge.echonet.frame import Frame, Property, Service, encode
+from bridge.echonet.spacing import Spacing, Trouble
 from bridge.echonet.wellknown import CONTROLLER, class_of, instance_of
 from bridge.errors import ConfigError
 
@@ -25,8 +29,10 @@ from bridge.errors import ConfigError
 LEAST_RESPONSE_TIMEOUT: Final = 20_000
 #: How long a stop waits behind another request of its node, in ms.
 STOP_PATIENCE: Final = 2_000
-#: How many used TIDs are remembered, so that late answers are known for what they are.
-_REMEMBERED: Final = 1024
+#: How many used TIDs are remembered, so that late answers are known for what they are: 40 s at 100 requests/s.
+_REMEMBERED: Final = 4096
+#: So many addresses are kept apart; beyond them those that nothing is asked of are forgotten.
+_NODES: Final = 1024
 _TIDS: Final = 0x10000
 
 _ANSWER_TO: Final = {
@@ -54,6 +60,11 @@ class Request:
     service: Service
     properties: tuple[Property, ...]
     priority: Priority = Priority.POLL
+
+    @property
+    def stops(self) -> bool:
+        """Whether it is a stop itself, which goes out early; what is read for a stop waits for its turn."""
+        return self.priority is Priority.STOP and self.service is Service.SET_C
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +149,13 @@ class _Attempt:
 
 @dataclass(slots=True, eq=False)
 class _Node:
-    """One address: what waits for it, and what it has been asked."""
+    """One address: what waits for it, what it has been asked, and when (`wake`, ms) it has to be looked at."""
 
-    gap: int
+    spacing: Spacing
     queue: list[tuple[Priority, int, Request]] = field(default_factory=list)
     attempts: list[_Attempt] = field(default_factory=list)
     last_sent: int | None = None
+    wake: int | None = None
 
     def holding(self) -> int | None:
         """Since when the node has been busy."""
@@ -152,17 +164,25 @@ class _Node:
     def asked(self, request: Request) -> bool:
         return any(attempt.request is request for attempt in self.attempts)
 
-    def free_at(self) -> int | None:
-        """When the spacing lets the next datagram go out; None: at once."""
-        return None if self.last_sent is None else self.last_sent + self.gap
+    def free_at(self, priority: Priority) -> int:
+        """When the spacing lets the next datagram go out; no spacing keeps a stop for more than 2 s."""
+        if self.last_sent is None:
+            return 0
+        gap = self.spacing.gap
+        return self.last_sent + (min(gap, STOP_PATIENCE) if priority is Priority.STOP else gap)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is asked of it, and nothing waits."""
+        return not self.queue and not self.attempts
 
 
 class Session:
     """All outstanding requests of one controller on one network.
 
     `response_timeout` in ms, never below 20 s (`ConfigError`); `gap` is the least time in ms between two datagrams to
-    one node, for adapters that choke; `first_tid` should differ from run to run, so that answers to an earlier run's
-    requests match nothing.
+    one node, for adapters that choke, and grows for a node in trouble; `first_tid` should differ from run to run, so
+    that answers to an earlier run's requests match nothing.
     """
 
     def __init__(
@@ -176,10 +196,12 @@ class Session:
         self.strays: Counter[Stray] = Counter()
         self._timeout = response_timeout
         self._gap = gap
+        self._own_gaps: dict[str, int] = {}
         self._own = own
         self._tid = first_tid % _TIDS
         self._order = 0
         self._nodes: dict[str, _Node] = {}
+        self._wakes: list[tuple[int, int, _Node]] = []  # a heap; an entry that is not its node's `wake` is void
         self._in_use: dict[int, str] = {}  # TID of an attempt -> its node
         self._searches: dict[int, int] = {}  # TID -> until when answers are taken
         self._used: OrderedDict[int, tuple[str, Stray]] = OrderedDict()  # ended TIDs: node, what an answer would be
@@ -193,7 +215,7 @@ class Session:
         self._order += 1
         node = self._node(request.address)
         insort(node.queue, (request.priority, self._order, request), key=lambda entry: entry[:2])
-        return list(self._pump(node, now))
+        return self._pump(node, now)
 
     def cancel(self, request: Request, now: int) -> list[Action]:
         """Nobody waits for a request any more. One that has gone out keeps its node busy as before (AIF 2.4.1)."""
@@ -202,7 +224,7 @@ class Session:
         for attempt in node.attempts:
             if attempt.request is request:
                 attempt.request = Request(request.address, request.eoj, request.service, request.properties)
-        return list(self._pump(node, now))
+        return self._pump(node, now)
 
     def receive(self, address: str, frame: Frame, now: int) -> list[Action]:
         """Match an answer from a node to its request, or say why there is none."""
@@ -211,13 +233,16 @@ class Session:
         node = self._nodes.get(address)
         if node is None:
             return [self._drop(address, frame)]
-        actions = self._advance(node, now)  # an answer that comes with the timer's end comes too late
+        # An answer that comes with the timer's end comes too late.
+        actions = self._advance(node, now) if node.wake is not None and node.wake <= now else []
         attempt = self._match(node, frame)
         if attempt is None:
             return [*actions, self._drop(address, frame)]
         request = attempt.request
         self._end(node, attempt, Stray.DUPLICATE)
-        actions.append(Done(request, _sorted(request, frame, attempt.sent_at, now)))
+        answer = _sorted(request, frame, attempt.sent_at, now)
+        _learn(node.spacing, answer)
+        actions.append(Done(request, answer))
         self._finish(node, request)
         actions += self._pump(node, now)
         return actions
@@ -228,17 +253,20 @@ class Session:
         for tid in [tid for tid, until in self._searches.items() if until <= now]:
             del self._searches[tid]
             self._remember(tid, "", Stray.LATE)
-        for node in self._nodes.values():
-            actions += self._advance(node, now)
+        while self._wakes and self._wakes[0][0] <= now:
+            at, _, node = heappop(self._wakes)
+            if node.wake == at:
+                node.wake = None
+                actions += self._advance(node, now)
         return actions
 
     def next_deadline(self) -> int | None:
         """When `advance` has something to do (ms), None if nothing waits."""
+        while self._wakes and self._wakes[0][2].wake != self._wakes[0][0]:
+            heappop(self._wakes)
         times = list(self._searches.values())
-        for node in self._nodes.values():
-            times += [attempt.sent_at + self._timeout for attempt in node.attempts]
-            if node.queue and (due := self._due(node)) is not None:
-                times.append(due)
+        if self._wakes:
+            times.append(self._wakes[0][0])
         return min(times, default=None)
 
     def open_search(self, now: int) -> int:
@@ -256,7 +284,19 @@ class Session:
 
     def set_gap(self, address: str, gap: int) -> None:
         """Give a node a spacing (ms) of its own."""
-        self._node(address).gap = gap
+        self._own_gaps[address] = gap
+        if (node := self._nodes.get(address)) is not None:
+            node.spacing.configure(gap)
+            self._settle(node)
+
+    def gap(self, address: str) -> int:
+        """The spacing (ms) that a node has now, grown by its troubles."""
+        node = self._nodes.get(address)
+        return node.spacing.gap if node is not None else self._own_gaps.get(address, self._gap)
+
+    def knows(self, address: str) -> bool:
+        """Whether a node has been asked something, and not long ago been forgotten."""
+        return address in self._nodes
 
     def forget(self, address: str, now: int) -> list[Action]:
         """A node is gone from its address: end all its requests without an answer."""
@@ -267,36 +307,48 @@ class Session:
         waiting |= {id(attempt.request): attempt.request for attempt in node.attempts}
         for attempt in list(node.attempts):
             self._end(node, attempt, Stray.LATE)
+        node.wake = None
         return [Done(request, NoAnswer(now, now)) for request in waiting.values()]
 
     # Sending
 
-    def _pump(self, node: _Node, now: int) -> Iterator[Action]:
+    def _pump(self, node: _Node, now: int) -> list[Action]:
         """Send what may go out now."""
-        while node.queue:
-            due = self._due(node)
-            if due is None or due > now:
-                return
-            request = self._next(node)
-            if request is None:
-                return
-            yield self._send(node, request, now)
+        actions: list[Action] = []
+        while (request := self._next(node)) is not None and self._due(node, request) <= now:
+            actions.append(self._send(node, request, now))
+        self._settle(node)
+        return actions
 
-    def _due(self, node: _Node) -> int | None:
-        """When the next of the queue may go out; None while only an answer or a timer can free the node."""
-        spaced = node.free_at()
+    def _due(self, node: _Node, request: Request) -> int:
+        """When the request whose turn it is may go out."""
+        spaced = node.free_at(request.priority)
         busy_since = node.holding()
-        if busy_since is None:
-            return spaced if spaced is not None else 0
-        if self._next(node) is None:
-            return None
-        return max(busy_since + STOP_PATIENCE, spaced or 0)
+        return spaced if busy_since is None else max(busy_since + STOP_PATIENCE, spaced)
+
+    def _settle(self, node: _Node) -> None:
+        """Note when a node has to be looked at again, so that nobody looks at all of them."""
+        times = [attempt.sent_at + self._timeout for attempt in node.attempts]
+        if (request := self._next(node)) is not None:
+            times.append(self._due(node, request))
+        wake = min(times, default=None)
+        if wake == node.wake:
+            return
+        node.wake = wake
+        if wake is not None:
+            self._order += 1
+            heappush(self._wakes, (wake, self._order, node))
+            if len(self._wakes) > 4 * len(self._nodes) + 64:
+                self._wakes = [entry for entry in self._wakes if entry[2].wake == entry[0]]
+                heapify(self._wakes)
 
     def _next(self, node: _Node) -> Request | None:
         """The request whose turn it is; while the node is busy, a stop that has not yet gone out."""
+        if not node.queue:
+            return None
         if node.holding() is None:
             return node.queue[0][2]
-        stops = (request for priority, _, request in node.queue if priority is Priority.STOP)
+        stops = (request for _, _, request in node.queue if request.stops)
         return next((request for request in stops if not node.asked(request)), None)
 
     def _send(self, node: _Node, request: Request, now: int) -> Send:
@@ -333,6 +385,7 @@ class Session:
     def _expire(self, node: _Node, attempt: _Attempt, now: int) -> Iterator[Action]:
         """The response timer of one datagram has ended."""
         request = attempt.request
+        node.spacing.trouble(Trouble.SILENCE)
         self._end(node, attempt, Stray.LATE)
         if not node.asked(request) and all(waiting is not request for _, _, waiting in node.queue):
             yield Done(request, NoAnswer(attempt.sent_at, now))
@@ -354,7 +407,9 @@ class Session:
     def _node(self, address: str) -> _Node:
         node = self._nodes.get(address)
         if node is None:
-            node = self._nodes[address] = _Node(self._gap)
+            if len(self._nodes) >= _NODES:
+                self._nodes = {known: each for known, each in self._nodes.items() if not each.idle}
+            node = self._nodes[address] = _Node(Spacing(self._own_gaps.get(address, self._gap)))
         return node
 
     # Matching
@@ -387,6 +442,16 @@ class Session:
 def _speaks_for(seoj: int, eoj: int) -> bool:
     """Whether an object answers for the one that was asked; instance 0 asks all of its class (AIF 2.1)."""
     return seoj == eoj or (instance_of(eoj) == 0 and class_of(seoj) == class_of(eoj))
+
+
+def _learn(spacing: Spacing, answer: Answer) -> None:
+    """What an answer tells of how much its node bears."""
+    if answer.missing:
+        spacing.trouble(Trouble.HALF)
+    elif len(answer.refused) > 1 and not answer.values and not answer.accepted:
+        spacing.trouble(Trouble.REFUSAL)
+    else:
+        spacing.good()
 
 
 def _sorted(request: Request, frame: Frame, sent_at: int, now: int) -> Answer:

@@ -3,6 +3,9 @@
 Two sockets: one bound to our address, which sends and takes what is for us alone, and one bound to the group, which
 takes what is for all. The destination port is always 3610 and the source port of others is ignored (many answer from
 another one), so only our own address and port are recognised as ourselves when multicast loops back.
+
+What lies in both sockets is handed on in the order in which it came: an answer that was sent before a notification must
+not be taken for the newer word.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import ipaddress
 import socket
 import struct
 import sys
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,9 +27,13 @@ from bridge.echonet.wellknown import GROUP_IPV4, GROUP_IPV6, PORT
 from bridge.errors import ConfigError
 
 _LARGEST: Final = 8192  # bytes taken of one datagram; frames of units have a few hundred at most
-_BURST: Final = 64  # datagrams taken at a time, so that a flood does not starve the rest of the gateway
+_BURST: Final = 8  # datagrams taken at a time, so that a flood does not starve the rest of the gateway
+_BUFFER: Final = 1 << 20  # bytes that may wait in a socket; the system may allow less
 _ADDRESSES: Final = 1024  # parsed addresses that are kept
 _IP_MULTICAST_ALL: Final = 49  # Linux; Python has no name for it
+_SO_TIMESTAMPNS: Final = 35  # Linux alike
+_STAMP: Final = struct.Struct("@ll")  # seconds and nanoseconds
+_STAMP_SPACE: Final = socket.CMSG_SPACE(_STAMP.size)
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -64,7 +71,7 @@ class UdpLan(Lan):
     def __init__(self, place: _Place, unicast: socket.socket, group: socket.socket) -> None:
         self._place = place
         self._unicast = unicast
-        self._sockets = (unicast, group)
+        self._inboxes = (_Inbox(unicast), _Inbox(group))
         self._group = place.sockaddr(place.group)
         self._self = (_source_address(place), place.port)
         self._parsed: dict[str, tuple[Any, ...] | None] = {}
@@ -72,8 +79,8 @@ class UdpLan(Lan):
         self._loop = asyncio.get_running_loop()
         self._open = True
         self.dropped: Counter[str] = Counter()
-        for sock in self._sockets:
-            self._loop.add_reader(sock, self._readable, sock)
+        for inbox in self._inboxes:
+            self._loop.add_reader(inbox.sock, self._readable)
 
     @property
     def address(self) -> str:
@@ -101,9 +108,9 @@ class UdpLan(Lan):
         if not self._open:
             return
         self._open = False
-        for sock in self._sockets:
-            self._loop.remove_reader(sock)
-            sock.close()
+        for inbox in self._inboxes:
+            self._loop.remove_reader(inbox.sock)
+            inbox.sock.close()
 
     def _send(self, data: bytes, target: tuple[Any, ...]) -> None:
         if not self._open:
@@ -134,19 +141,64 @@ class UdpLan(Lan):
                 self._parsed[address] = None
         return self._parsed[address]
 
-    def _readable(self, sock: socket.socket) -> None:
-        for _ in range(_BURST):
-            if not self._open:
+    def _readable(self) -> None:
+        """Something has come to either socket: hand on what lies in both, by the time at which it came."""
+        if not self._open:
+            return
+        for inbox in self._inboxes:
+            inbox.fill()
+        while self._open and not any(inbox.unsure for inbox in self._inboxes):
+            first = min((inbox for inbox in self._inboxes if inbox.taken), key=_next, default=None)
+            if first is None:
                 return
+            _, data, source = first.taken.popleft()
+            if self._receiver is not None and source[:2] != self._self:
+                self._receiver(data, _canonical(source))
+        if any(inbox.taken for inbox in self._inboxes):
+            self._loop.call_soon(self._readable)  # the others have their turn first
+
+
+_Datagram = tuple[tuple[int, int], bytes, tuple[Any, ...]]  # when it came, what, and where from
+
+
+class _Inbox:
+    """A socket, and what has been taken from it and not yet been handed on."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.taken: deque[_Datagram] = deque()
+        self._more = False  # there may be more in the socket than was taken
+
+    @property
+    def unsure(self) -> bool:
+        """Whether it is not known when its next datagram came."""
+        return self._more and not self.taken
+
+    def fill(self) -> None:
+        """Take what lies in the socket, a burst at most."""
+        self._more = True
+        for _ in range(_BURST - len(self.taken)):
             try:
-                data, source = sock.recvfrom(_LARGEST)
+                data, ancillary, _flags, source = self.sock.recvmsg(_LARGEST, _STAMP_SPACE)
             except (BlockingIOError, InterruptedError):
+                self._more = False
                 return
             except OSError:
                 continue  # a port that nobody listens on answers by ICMP; it is not our socket's end
-            if self._receiver is None or source[:2] == self._self:
-                continue
-            self._receiver(data, _canonical(source))
+            self.taken.append((_stamp(ancillary), data, source))
+
+
+def _next(inbox: _Inbox) -> tuple[int, int]:
+    """When the next datagram of an inbox came."""
+    return inbox.taken[0][0]
+
+
+def _stamp(ancillary: list[tuple[int, int, bytes]]) -> tuple[int, int]:
+    """When the system took a datagram; the same for all where it does not tell."""
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(data) == _STAMP.size:
+            return _STAMP.unpack(data)
+    return (0, 0)
 
 
 async def open_udp(
@@ -205,6 +257,9 @@ def _index(name: str) -> int:
 def _socket(place: _Place) -> socket.socket:
     sock = socket.socket(place.family, socket.SOCK_DGRAM)
     sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+    if sys.platform == "linux":
+        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     if place.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     return sock

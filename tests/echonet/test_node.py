@@ -20,7 +20,7 @@ MANDATORY = {
 
 def ask(deoj: int, service: Service, *properties: tuple[int, bytes], second=(), node: OwnNode | None = None):
     frame = decode(encode(Frame(0x1234, ASKER, deoj, service, properties, second)))
-    return (node or OwnNode(UNIQUE)).take(frame, FRESH)
+    return (node or OwnNode(UNIQUE)).take(frame, lambda: FRESH)
 
 
 def reply(replies: list[Reply]) -> Frame:

@@ -205,6 +205,18 @@ def test_a_stop_behind_a_request_that_is_old_already_goes_out_at_once():
     assert sends(session.submit(put(priority=Priority.STOP), 4_000)) != []
 
 
+def test_what_is_read_for_a_stop_waits_for_its_turn():
+    session = Session()
+    slow = sent(session.submit(get(), 0))
+    look = get(0xDA, priority=Priority.STOP)
+    session.submit(get(0xE4), 100)
+    session.submit(look, 500)
+    assert session.next_deadline() == TIMER
+    assert session.advance(STOP_PATIENCE + 500) == []
+    ((request, _),) = sends(session.receive(NODE, ok(slow), 5_000))
+    assert request is look
+
+
 def test_a_spacing_per_node_is_kept():
     session = Session(gap=500)
     session.set_gap(OTHER, 0)
@@ -217,6 +229,120 @@ def test_a_spacing_per_node_is_kept():
     quick = sent(session.submit(get(address=OTHER), 0))
     session.receive(OTHER, ok(quick), 1)
     assert sends(session.submit(get(address=OTHER), 1)) != []
+
+
+def ask_and_answer(session: Session, now: int, reply=ok, epcs=(0xDA,)) -> int:
+    """One Get that is answered 10 ms after it went out; when it went out."""
+    actions = session.submit(get(*epcs), now)
+    while not sends(actions):
+        due = session.next_deadline()
+        assert due is not None
+        now = max(now, due)
+        actions = session.advance(now)
+    session.receive(NODE, reply(sent(actions)), now + 10)
+    return now
+
+
+def test_after_a_silence_a_node_is_asked_less_often_and_good_answers_mend_it():
+    session = Session(gap=100)
+    now = ask_and_answer(session, 0)
+    assert ask_and_answer(session, now) == now + 100
+    session.submit(get(), 1_000)
+    session.advance(1_000 + TIMER)
+    now = ask_and_answer(session, 1_000 + TIMER)
+    assert session.gap(NODE) == 500
+    assert ask_and_answer(session, now) == now + 500
+    assert session.gap(OTHER) == 100  # the others are no slower for it
+    for _ in range(20):
+        now = ask_and_answer(session, now)
+    assert session.gap(NODE) == 100
+    assert ask_and_answer(session, now) == now + 100
+
+
+@pytest.mark.parametrize(
+    ("reply", "gap"),
+    [
+        (lambda frame: answer(frame, Service.GET_RES, (0xDA, b"B")), 200),
+        (lambda frame: answer(frame, Service.GET_SNA, (0xDA, b""), (0xC7, b"")), 200),
+        (lambda frame: answer(frame, Service.GET_SNA, (0xDA, b"B"), (0xC7, b"")), 100),
+        (lambda frame: answer(frame, Service.GET_RES, (0xDA, b"B"), (0xC7, b"A")), 100),
+    ],
+    ids=["half", "refused in whole", "refused in part", "good"],
+)
+def test_half_and_refused_answers_are_trouble_too(reply, gap):
+    session = Session(gap=100)
+    ask_and_answer(session, 0, reply, (0xDA, 0xC7))
+    assert session.gap(NODE) == gap
+
+
+def test_the_refusal_of_one_property_is_a_normal_answer():
+    session = Session(gap=100)
+    ask_and_answer(session, 0, lambda frame: answer(frame, Service.GET_SNA, (0xDA, b"")))
+    assert session.gap(NODE) == 100
+
+
+def test_no_spacing_keeps_a_stop_for_more_than_two_seconds():
+    session = Session(gap=10_000)
+    first = sent(session.submit(get(), 1_000))
+    session.receive(NODE, ok(first), 1_020)
+    assert sends(session.submit(put((0xDC, b"\x03"), priority=Priority.LIMIT), 1_100)) == []
+    assert session.next_deadline() == 11_000
+    assert sends(session.submit(put(priority=Priority.STOP), 1_100)) == []
+    assert session.next_deadline() == 1_000 + STOP_PATIENCE
+    assert sent(session.advance(1_000 + STOP_PATIENCE)).properties == ((0xDA, b"\x47"),)
+
+
+def test_a_troubled_node_gets_its_stop_in_two_seconds_even_so():
+    session = Session(gap=100)
+    now = 0
+    for _ in range(4):
+        now = ask_and_answer(session, now)
+        session.submit(get(), now + 5_000)
+        now += 5_000 + TIMER
+        session.advance(now)
+    assert session.gap(NODE) == 2_000
+    session.submit(get(), now + 5_000)
+    session.submit(put(priority=Priority.STOP), now + 5_001)
+    assert session.next_deadline() == now + 5_000 + STOP_PATIENCE
+    assert sent(session.advance(now + 5_000 + STOP_PATIENCE)).properties == ((0xDA, b"\x47"),)
+
+
+def test_a_poll_delays_a_command_by_no_more_than_the_answer_under_way():
+    session = Session()
+    poll = sent(session.submit(get(0xE4), 0))
+    for epc in (0xD3, 0xD6, 0xC7):
+        session.submit(get(epc), 1)
+    session.submit(put((0xDA, b"\x42")), 2)
+    assert sent(session.receive(NODE, ok(poll), 700)).properties == ((0xDA, b"\x42"),)
+
+
+def test_addresses_that_nothing_is_asked_of_any_more_are_forgotten_but_not_their_own_gaps():
+    session = Session(gap=100)
+    session.set_gap(NODE, 700)
+    waiting = get(address=OTHER)
+    session.submit(waiting, 0)
+    for number in range(5_000):
+        address = f"10.0.{number >> 8}.{number & 255}"
+        frame = sent(session.submit(get(address=address), number))
+        session.receive(address, ok(frame), number)
+    assert len(session._nodes) <= 1024
+    assert session.knows(OTHER)
+    assert not session.knows("10.0.0.1")
+    assert session.gap(NODE) == 700
+    ask_and_answer(session, 10_000)
+    assert session.gap(NODE) == 700
+    assert [done.request for done in dones(session.advance(TIMER))] == [waiting]
+
+
+def test_deadlines_are_kept_for_any_number_of_nodes_and_leave_nothing_behind():
+    session = Session()
+    for number in range(20_000):
+        address = f"10.0.0.{number % 200}"
+        frame = sent(session.submit(get(address=address), number))
+        assert session.next_deadline() == number + TIMER
+        session.receive(address, ok(frame), number)
+        assert session.next_deadline() is None
+    assert len(session._wakes) <= 4 * 200 + 64
 
 
 def test_values_refusals_and_what_is_missing_are_told_apart():

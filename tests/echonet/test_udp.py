@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -90,6 +91,19 @@ async def test_the_largest_of_floods_is_taken_in_bursts(pair):
     for number in range(100):
         one.lan.send(bytes([number]), address(3))
     assert [(await two.next())[0][0] for _ in range(100)] == list(range(100))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when a datagram came")
+async def test_what_lies_in_both_sockets_is_handed_on_in_the_order_in_which_it_came(pair):
+    """The two sockets would else decide which of an answer and a notification is the newer word."""
+    one, two = pair
+    for number in range(120):
+        data = bytes((number,))
+        if number % 5 == 4 or number > 100:
+            one.lan.multicast(data)
+        else:
+            one.lan.send(data, address(3))
+    assert [(await two.next())[0][0] for _ in range(120)] == list(range(120))
 
 
 async def test_after_closing_nothing_is_sent_and_the_address_is_free():
