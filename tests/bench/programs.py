@@ -58,8 +58,8 @@ class Program:
 
 
 @asynccontextmanager
-async def python(*arguments: str, stderr: Path | None = None) -> AsyncIterator[Program]:
-    """Run Python with these arguments until the block's end."""
+async def python(*arguments: str, stderr: Path | None = None, limit: int = 2**16) -> AsyncIterator[Program]:
+    """Run Python with these arguments until the block's end; its lines have at most `limit` bytes."""
     born = time.perf_counter()
     with open(stderr or os.devnull, "ab") as errors:  # noqa: ASYNC230 - before anything is measured
         process = await asyncio.create_subprocess_exec(
@@ -69,6 +69,7 @@ async def python(*arguments: str, stderr: Path | None = None) -> AsyncIterator[P
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
+            limit=limit,
         )
     program = Program(process, born)
     try:

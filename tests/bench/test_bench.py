@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from tests.bench import echonet_decode, footprint, latency, rpc_bench, station_bench, table_bench
+from tests.bench import (
+    echonet_decode,
+    footprint,
+    latency,
+    rpc_bench,
+    station_bench,
+    storm_bench,
+    table_bench,
+    units_bench,
+)
 
 pytestmark = pytest.mark.bench
 
@@ -69,3 +78,37 @@ async def test_an_idle_gateway_is_small_and_starts_soon(report: Report, tmp_path
     assert figures["rss_beyond_libraries_mib"] <= 15
     assert figures["rss_mib"] <= 75
     assert figures["boot_beyond_imports_s"] <= 1.5
+
+
+async def test_two_hundred_units_take_little_of_a_core_and_each_costs_the_same(report: Report, tmp_path: Path) -> None:
+    figures = await units_bench.measure_cost(tmp_path)
+    report("units-cost", figures)
+    for site in figures["sites"]:
+        assert site["properties_read"] >= 25  # of each unit, every 10 s: else something else was measured
+        assert site["gets_per_s"] >= 0.9 * site["units"] * 5 / 10
+    assert figures["share_of_200"] <= 0.15
+    assert figures["kb_per_unit"] <= 100
+    assert figures["share_of_400_to_200"] <= 2.3
+
+
+async def test_news_are_decided_soon_and_units_in_trouble_slow_no_other(report: Report, tmp_path: Path) -> None:
+    figures = await units_bench.measure_latencies(tmp_path)
+    report("units-latency", figures)
+    well, troubled = figures["all_well"], figures["three_in_trouble"]
+    assert well["status_ms"]["count"] >= 400
+    assert well["status_ms"]["p99"] <= 2.0
+    assert troubled["status_ms"]["p99"] <= 2.0
+    for what in ("request_ms", "status_ms"):
+        assert troubled[what]["p50"] <= 1.3 * well[what]["p50"]
+        assert troubled[what]["p99"] <= 1.5 * well[what]["p99"] + 1.0
+
+
+async def test_commands_get_through_a_storm_which_leaves_nothing_behind(report: Report, tmp_path: Path) -> None:
+    figures = await storm_bench.measure(tmp_path, seconds=10)
+    report("storm", figures)
+    assert figures["per_s"] >= 9_500
+    assert figures["commands"] >= 50
+    assert figures["slowest_command_s"] <= 0.5
+    assert figures["rss_peak"] - figures["rss_before"] <= 2_000_000
+    assert figures["log_lines_of_a_kind"] == 1
+    assert figures["kinds_in_the_log"]

@@ -1,4 +1,4 @@
-// A charger/discharger (0x027E) whose frames are made and read by npm's echonet-lite: node device.js ADDRESS
+// A charger/discharger (0x027E) whose frames are made and read by npm's echonet-lite: node device.js ADDRESS [CARD]
 //
 // Standard input: one command a line: plug [SOC], unplug, fault, mend, set EPC HEX (and announce it), quit.
 // Standard output: one JSON object a line: ready, heard (each request to the device), changed (each property).
@@ -6,11 +6,10 @@
 
 const readline = require('readline');
 
-const ADDRESS = process.argv[2];
-const EL = require('./echonet_at')(ADDRESS);
+const [, , ADDRESS, CARD] = process.argv;
+const { EL, group: GROUP, version: VERSION } = require('./echonet_at')(ADDRESS, CARD);
 
 const EOJ = '027e01';
-const GROUP = '224.0.23.0';
 const SET_NEEDS = {
     da: ['42', '43', '44', '47'],
     dc: ['01', '03', '04'],
@@ -35,7 +34,7 @@ function propertyMap(epcs) {
     return [codes.length, ...map];
 }
 
-const lastByte = Number(ADDRESS.split('.')[3]);
+const lastByte = Number(ADDRESS.split(/[.:]/).pop()) & 0xff;
 const identity = [0xfe, 0x00, 0x00, 0x77, ...Buffer.from('peer-device-'), lastByte];
 const unit = {
     80: [0x30],
@@ -179,7 +178,8 @@ const commands = {
 
 async function main() {
     const options = { v4: ADDRESS, ignoreMe: false, autoGetProperties: false };
-    const socket = await EL.initialize([EOJ], received, 4, options);
+    const socket = await EL.initialize([EOJ], received, VERSION, options);
+    EL.usingIF.v6 = ''; // each address that needs a card names it
     EL.Node_details['83'] = identity;
     EL.Node_details['8a'] = [0x00, 0x00, 0x77];
     socket.once('ready', () => tell('ready', { address: ADDRESS }));

@@ -120,17 +120,31 @@ async def test_pychonet_reads_and_writes_the_device(device: Program, pychonet_at
     await device.event("changed", epc="da", edt="44")
 
 
-async def test_pychonet_reads_and_writes_our_simulated_unit(pychonet_at_3: ECHONETAPIClient):
+@pytest.mark.parametrize("unit_class", [0x027E, 0x02A1])
+async def test_pychonet_reads_and_controls_our_simulated_unit(pychonet_at_3: ECHONETAPIClient, unit_class: int):
     clock = Clock(seed=1)
-    node = SimNode(clock, b"peer", [SimUnit(clock, SimUnitConfig(plugged=True))])
-    ports = await start_units_udp({address(4): node}, clock)
+    unit = SimUnit(clock, SimUnitConfig(unit_class=unit_class, plugged=True, handshake_ms=0))
+    ports = await start_units_udp({address(4): SimNode(clock, b"peer", [unit])}, clock)
+    place = (address(4), *unit_class.to_bytes(2), 1)
+
+    async def read(*epcs: int) -> list[int]:
+        assert await pychonet_at_3.echonetMessage(*place, 0x62, [{"EPC": epc} for epc in epcs])
+        return [int.from_bytes(known[epc]) for epc in epcs]
+
+    async def order(mode: int) -> None:
+        assert await pychonet_at_3.echonetMessage(*place, 0x61, [{"EPC": 0xDA, "PDC": 1, "EDT": mode}])
+
     try:
         await reaches(pychonet_at_3, address(4))
-        await pychonet_at_3.getAllPropertyMaps(address(4), 0x02, 0x7E, 0x01)
-        known = pychonet_at_3._state[address(4)]["instances"][0x02][0x7E][0x01]
+        await pychonet_at_3.getAllPropertyMaps(*place)
+        known = pychonet_at_3._state[address(4)]["instances"][place[1]][place[2]][1]
         assert {0xC7, 0xDA} <= set(known[0x9F])
-        charge = [{"EPC": 0xDA, "PDC": 1, "EDT": 0x42}]
-        assert await pychonet_at_3.echonetMessage(address(4), 0x02, 0x7E, 0x01, 0x61, charge)
+        plug, charge_level = await read(0xC7, 0xE4)
+        assert plug in (0x41, 0x43)
+        assert charge_level == 50
+        for mode in (0x42, 0x47):
+            await order(mode)
+            assert await read(0xDA) == [mode]
     finally:
         for port in ports.values():
             await port.close()
