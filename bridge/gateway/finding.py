@@ -176,7 +176,7 @@ class Finder:
     async def _identification(self, place: Place, asked: int, priority: Priority) -> bytes | None:
         """One object's 0x83, None where it keeps it to itself, be it by silence where it answers other questions."""
         controller = self._controllers[place.network]
-        for _ in range(2):
+        for _ in range(TRIES):
             try:
                 answer = await controller.get(place.address, asked, (IDENTIFICATION,), priority)
                 return answer.values.get(IDENTIFICATION)

@@ -28,6 +28,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{name}: needs {needs}; runs only with --{name}")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """A group that was asked for has the machine to itself: its ports, its time. None: as many as there are cores."""
+    return 0 if any(config.getoption(name) for name in GROUPS) else None
+
+
 def left_out(item: pytest.Item) -> bool:
     """Whether a test belongs to a group that was not asked for."""
     return any(item.get_closest_marker(name) and not item.config.getoption(name) for name in GROUPS)

@@ -151,7 +151,7 @@ class Tree:
 
     def test(self, tests: Sequence[str], *, all_of_them: bool = False) -> tuple[int, list[str], str]:
         """Run tests here: pytest's exit code, what failed, and its last words."""
-        options = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--tb=line", "--no-header", "-rf"]
+        options = ["-q", "-p", "no:cacheprovider", "-n", "0", "-p", "no:randomly", "--tb=line", "--no-header", "-rf"]
         options += [] if all_of_them else ["-x"]
         command = [sys.executable, "-m", "pytest", *options, *tests]
         environment = os.environ | {"PYTHONPATH": str(self.folder)}
