@@ -49,7 +49,8 @@ class Way:
         self.misses = 0
         self._sure = False
         self._asking = asyncio.Lock()
-        self._on_the_way: set[asyncio.Task[Any]] = set()
+        self._on_the_way: set[asyncio.Task[Any]] = set()  # who asks now
+        self._turned: set[asyncio.Task[Any]] = set()  # ... and shall ask again elsewhere
         self._held: list[Notification] = []
         self._listeners: list[Callable[[Notification], None]] = []
 
@@ -144,12 +145,14 @@ class Way:
             place = self.place
             if place is None:
                 raise NoAnswerError(self.why)
-            task = asyncio.ensure_future(request(place, place.eoj if eoj == self._eoj else eoj))
-            self._on_the_way.add(task)
+            asker = asyncio.current_task()
+            assert asker is not None
+            self._on_the_way.add(asker)
             try:
-                answer = await task
+                # In the asker's own task: one more would let everything else that waits go first.
+                answer = await request(place, place.eoj if eoj == self._eoj else eoj)
             except asyncio.CancelledError:
-                if _cancelled() or self.place == place:
+                if asker not in self._turned or asker.uncancel() > 0:
                     raise
                 continue  # it has moved
             except NoAnswerError:
@@ -158,7 +161,8 @@ class Way:
                     raise
                 continue  # there is another way to it
             finally:
-                self._on_the_way.discard(task)
+                self._on_the_way.discard(asker)
+                self._turned.discard(asker)
             self.misses = 0
             return answer
 
@@ -170,11 +174,6 @@ class Way:
         self._unanswered()
 
     def _turn_back(self) -> None:
-        for task in tuple(self._on_the_way):
-            task.cancel()
-
-
-def _cancelled() -> bool:
-    """Whether it is the asker that is being cancelled, and not what it waits for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+        for asker in self._on_the_way - self._turned:
+            self._turned.add(asker)
+            asker.cancel()

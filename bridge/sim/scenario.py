@@ -112,8 +112,10 @@ STEPS: tuple[Step, ...] = (
         "plug in",
         _plug,
         (
-            [message("plugged", "StatusNotification", connectorStatus="Occupied")],
-            [datagram("the state is read", Esv.GET, "C7")],  # ... anew, with everything else: CEL 3.5
+            [
+                message("plugged", "StatusNotification", connectorStatus="Occupied"),
+                datagram("the state is read", Esv.GET, "C7"),  # anew, with everything else: CEL 3.5
+            ],
             [datagram("the state", Esv.GET_RES, "C7=43")],
         ),
     ),
