@@ -35,14 +35,14 @@ def _objects(document: Document, site: SiteConfig, mappings: Mappings, problems:
         except MappingError as error:
             problems.add(document, ("units", name, "class"), "CONFIG-CLASS", str(error))
         else:
-            yield f"unit {name}: class {unit.unit_class}, table {table}, control {unit.control.value}"
+            yield f"unit {name}: class {unit.object_class}, table {table}, control {unit.control.value}"
     for name, meter in site.meters.items():
         try:
             table = mappings.meter(meter.class_code).content_hash[:12]
         except MappingError as error:
             problems.add(document, ("meters", name, "class"), "CONFIG-CLASS", str(error))
         else:
-            yield f"meter {name}: class {meter.meter_class}, table {table}"
+            yield f"meter {name}: class {meter.object_class}, table {table}"
 
 
 def _station(document: Document, number: int, station: StationConfig, problems: Problems) -> None:

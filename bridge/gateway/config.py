@@ -40,6 +40,7 @@ class ObjectConfig(_Part):
     """A device object on a network. With neither `identity` nor `address` it is the first of its class that is found,
     and remains that one. Without `network` it may be on any of them; without `instance` it may be any of its class."""
 
+    object_class: Annotated[str, Field(alias="class", pattern=r"^0x[0-9A-Fa-f]{4}$")]
     network: str | None = None
     address: str | None = None
     identity: str | None = Field(None, pattern=r"^[0-9A-Fa-f]{34}$")
@@ -49,7 +50,7 @@ class ObjectConfig(_Part):
     @property
     def class_code(self) -> int:
         """The class group and class."""
-        raise NotImplementedError
+        return int(self.object_class, 16)
 
     @property
     def eoj(self) -> int:
@@ -60,25 +61,15 @@ class ObjectConfig(_Part):
 class UnitConfig(ObjectConfig):
     """A unit: an EV charger/discharger (0x027E) or an EV charger (0x02A1)."""
 
-    unit_class: Annotated[str, Field(alias="class", pattern=r"^0x[0-9A-Fa-f]{4}$")] = "0x027E"
+    object_class: Annotated[str, Field(alias="class", pattern=r"^0x[0-9A-Fa-f]{4}$")] = "0x027E"
     control: Control = Control.ON
     soc_floor: Annotated[int, Field(ge=0, le=100)] = 20
-
-    @property
-    def class_code(self) -> int:
-        """The class group and class."""
-        return int(self.unit_class, 16)
 
 
 class MeterConfig(ObjectConfig):
     """A meter that is only read: a smart electric energy meter (0x0288) or a power distribution board (0x0287)."""
 
-    meter_class: Annotated[Literal["0x0288", "0x0287"], Field(alias="class")]
-
-    @property
-    def class_code(self) -> int:
-        """The class group and class."""
-        return int(self.meter_class, 16)
+    object_class: Annotated[Literal["0x0288", "0x0287"], Field(alias="class")]
 
     @property
     def has_channels(self) -> bool:
