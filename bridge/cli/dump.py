@@ -22,7 +22,7 @@ def register(commands: Any) -> None:
         description="Reads everything from a unit, listens for a while, and writes each frame as a line of JSON. What "
         "names a person, a car or this one device (identification numbers, serial numbers, vehicle id, position, "
         "addresses) is replaced, the same by the same, unless --raw. Nothing is written to the unit.",
-        epilog=f"{EXIT_CODES}. The first line says what the unit is; the format stands in bridge/gateway/dump.py.",
+        epilog=f"{EXIT_CODES}. The first line says what the unit is; the format stands in bridge/echonet/dump.py.",
     )
     add_unit(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write here instead of to standard output")

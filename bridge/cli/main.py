@@ -12,7 +12,7 @@ from bridge import __version__
 from bridge.errors import BridgeError
 
 #: Each a module of its own, in the order in which the help names them.
-COMMANDS: Final = ("run", "check", "discover", "probe", "ramp", "dump", "demo", "sim")
+COMMANDS: Final = ("run", "check", "map", "discover", "probe", "ramp", "dump", "demo", "sim")
 #: Exit codes: 0 all well, 1 something is wrong that the message explains, 2 the command line itself.
 FAILED = 1
 
@@ -20,7 +20,7 @@ FAILED = 1
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    options = _parser(given[:1]).parse_args(given)
+    options = _parser(given).parse_args(given)
     try:
         return int(options.run(options))
     except BridgeError as error:
@@ -37,8 +37,9 @@ def _parser(asked: list[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ocpp-echonet {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for name in asked if asked and asked[0] in COMMANDS else COMMANDS:
-        import_module(f"bridge.cli.{name}").register(commands)
+    for name in asked[:1] if asked and asked[0] in COMMANDS else COMMANDS:
+        register = import_module(f"bridge.cli.{name}").register
+        register(commands, *([asked[1:]] if name == "map" else []))
     return parser
 
 

@@ -20,7 +20,7 @@ from bridge.echonet.wellknown import (
     class_of,
 )
 from bridge.errors import NoAnswerError
-from bridge.gateway.dump import CONTROLLER, UNIT, Header, frame_line, values_line
+from bridge.echonet.dump import CONTROLLER, UNIT, Header, frame_line, values_line
 from bridge.gateway.inspect import Ground, InspectError, Target, Tell, find_target
 from bridge.gateway.inspect_discover import seconds_of
 from bridge.gateway.inspect_probe import value_text

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.echonet.frame import Frame, Service, encode
 from bridge.echonet.wellknown import CONTROLLER
-from bridge.gateway.dump import DumpError, Header, frame_line, parse_dump, read_dump, values_line
+from bridge.echonet.dump import DumpError, Header, frame_line, parse_dump, read_dump, values_line
 from bridge.gateway.redact import Redactor
 from bridge.mapping.load import load_mappings
 

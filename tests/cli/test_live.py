@@ -19,7 +19,7 @@ from bridge.cli.layout import WIDTH, width_of
 from bridge.cli.main import main
 from bridge.clock import Clock
 from bridge.gateway.config import load_config
-from bridge.gateway.dump import read_dump
+from bridge.echonet.dump import read_dump
 from bridge.sim.control import SimUnit
 from bridge.sim.csms import DemoCsms
 from bridge.sim.node import SimNode

@@ -15,7 +15,7 @@ from bridge.clock import Clock, run_virtual
 from bridge.echonet.controller import Controller
 from bridge.evse import Mode
 from bridge.gateway.api import ControlApi
-from bridge.gateway.dump import parse_dump
+from bridge.echonet.dump import parse_dump
 from bridge.gateway.inspect import Ground, InspectError, parse_place
 from bridge.gateway.operations import OPERATIONS
 from bridge.mapping.load import load_mappings
