@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 from bridge.echonet.dictionary import DeviceClass
 from bridge.evse import HappeningKind, Mode
-from bridge.mapping.conditions import FLOWS, Conditions, Term, Vocabulary, always
+from bridge.mapping.conditions import FLOWS, Conditions, Term, Vocabulary
 from bridge.mapping.context import ABSENT, Context, TermTest
 from bridge.mapping.decide import FaultRule, Row, Rows, row_of
 from bridge.mapping.decision import PollGroup
+from bridge.mapping.logic import Node, always
 from bridge.mapping.measures import SourceOf, compile_meter, compile_source
 from bridge.mapping.model import (
     AskModel,
@@ -44,11 +45,19 @@ R = TypeVar("R", bound=RowModel)
 
 
 def compile_table(
-    document: Document, model: TableModel, device: DeviceClass, content_hash: str, problems: Problems
+    document: Document,
+    model: TableModel,
+    device: DeviceClass,
+    content_hash: str,
+    problems: Problems,
+    nodes: dict[Path_, Node] | None = None,
 ) -> CompiledTable | None:
-    """The compiled table; None if there are mistakes, which stand in `problems` then."""
+    """The compiled table; None if there are mistakes, which stand in `problems` then.
+
+    `nodes` is filled with the conditions as trees, by where they stand: the tools of authors look at them.
+    """
     before = len(problems.found)
-    compiled = _Compiler(document, model, device, problems).table(content_hash)
+    compiled = _Compiler(document, model, device, problems, nodes).table(content_hash)
     return compiled if len(problems.found) == before else None
 
 
@@ -57,13 +66,20 @@ def _limits(steps: Sequence[WriteStep]) -> bool:
 
 
 class _Compiler:
-    def __init__(self, document: Document, model: TableModel, device: DeviceClass, problems: Problems) -> None:
+    def __init__(
+        self,
+        document: Document,
+        model: TableModel,
+        device: DeviceClass,
+        problems: Problems,
+        nodes: dict[Path_, Node] | None,
+    ) -> None:
         self.document = document
         self.model = model
         self.problems = problems
         seen = frozenset(row.sees for row in model.plug if row.sees)
         self.vocabulary = Vocabulary(device, seen=seen, without=_NO_PLUG)
-        self.conditions = Conditions(document, self.vocabulary, problems)
+        self.conditions = Conditions(document, self.vocabulary, problems, nodes)
         self.device = device
 
     def table(self, content_hash: str) -> CompiledTable:

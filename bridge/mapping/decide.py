@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from bridge.echonet.values import State, Value
 from bridge.evse import ChargingState, Connector, Fault, Plug
-from bridge.mapping.conditions import Test
 from bridge.mapping.context import Context
 from bridge.mapping.decision import Answer
+from bridge.mapping.logic import Test
 from bridge.mapping.measures import text_of
 from bridge.mapping.recipe import AskStep
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from bridge.evse import Reading, Source
-from bridge.mapping.conditions import Conditions, Test, always
+from bridge.mapping.conditions import Conditions
 from bridge.mapping.context import Context
 from bridge.mapping.decision import Measures
+from bridge.mapping.logic import Test, always
 from bridge.mapping.model import MeasureModel, MeterValuesModel, SourceModel
 from bridge.mapping.yamlfile import Path_
 

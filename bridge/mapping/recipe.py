@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bridge.evse import Abilities, Mode
-from bridge.mapping.conditions import Test
 from bridge.mapping.context import Context
 from bridge.mapping.decision import Ask, Recipe, Refusal, Step
+from bridge.mapping.logic import Test
 from bridge.mapping.steps import ImpossibleError, WriteStep
 
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from bridge.echonet.dictionary import RELEASES, Property
 from bridge.echonet.values import IntegerCodec, PropertyValueError, Quantity
-from bridge.mapping.conditions import Conditions, Test, always
+from bridge.mapping.conditions import Conditions
 from bridge.mapping.context import Context
 from bridge.mapping.decision import Step
+from bridge.mapping.logic import Test, always
 from bridge.mapping.quantity import quantity
 from bridge.mapping.yamlfile import Path_, nearest
 

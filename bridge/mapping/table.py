@@ -9,7 +9,6 @@ from typing import Final, Protocol
 from bridge.echonet.dictionary import Access, DeviceClass
 from bridge.echonet.values import State, Unknown
 from bridge.evse import Abilities, HappeningKind, Mode, Plug
-from bridge.mapping.conditions import Test
 from bridge.mapping.context import ABSENT, Context, Decoder, TermTest
 from bridge.mapping.decide import FaultRule, Row, Rows, first_row
 from bridge.mapping.decision import (
@@ -21,10 +20,11 @@ from bridge.mapping.decision import (
     Refusal,
     View,
 )
+from bridge.mapping.logic import Node, Test
 from bridge.mapping.measures import Meter, text_of
 from bridge.mapping.model import TableModel
 from bridge.mapping.recipe import Bounds, Setpoints, abilities, confirmed, recipe, refusal
-from bridge.mapping.yamlfile import Document
+from bridge.mapping.yamlfile import Document, Path_
 
 #: So many plans are kept: as many as there are kinds of units at a site.
 _PLANS: Final = 64
@@ -185,11 +185,15 @@ class CompiledTable:
 
 @dataclass(frozen=True)
 class TableSource:
-    """A table with the file that it was compiled from: for the tools, a gateway has no use for the file."""
+    """A table with the file that it was compiled from: for the tools, a gateway has no use for the file.
+
+    `nodes` are its conditions as trees, by the path at which they stand: `("StatusNotification", 3, "when")`.
+    """
 
     table: CompiledTable
     model: TableModel
     document: Document
+    nodes: Mapping[Path_, Node] = field(default_factory=dict)
 
 
 def _differs(epc: int, before: Context, after: Context) -> bool:
