@@ -102,15 +102,19 @@ class Not:
 Node: TypeAlias = Always | Flag | Among | Between | Lacking | All | Some | Not
 
 
-def subjects(node: Node) -> Iterator[Subject]:
-    """All that a condition looks at, in its order."""
+#: What looks at one thing only.
+Leaf: TypeAlias = Flag | Among | Between | Lacking
+
+
+def leaves(node: Node) -> Iterator[Leaf]:
+    """All parts of a condition that look at something, in its order."""
     if isinstance(node, All | Some):
         for part in node.parts:
-            yield from subjects(part)
+            yield from leaves(part)
     elif isinstance(node, Not):
-        yield from subjects(node.part)
+        yield from leaves(node.part)
     elif not isinstance(node, Always):
-        yield node.subject
+        yield node
 
 
 # What can be looked at ------------------------------------------------------------------------------------------

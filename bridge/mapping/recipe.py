@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from bridge.evse import Abilities, Mode
 from bridge.mapping.context import Context
@@ -104,6 +105,10 @@ class Way:
     rule: str
     pause_first: str | None = None  # why energy has to be paused before anything else
 
+    def passable(self, limit: Limit) -> bool:
+        """Whether a limit is known where one has to be written."""
+        return limit.value is not None or not any(step.is_limit for step in self.steps)
+
 
 @dataclass(frozen=True)
 class Setpoint:
@@ -179,36 +184,79 @@ def refusal(context: Context, setpoints: Setpoints) -> Refusal | None:
     return None
 
 
+class Funds(StrEnum):
+    """What is known of the limit of a setpoint."""
+
+    UNKNOWN = "unknown"
+    NONE = "none"
+    KNOWN = "known"
+
+
+class Room(StrEnum):
+    """Whether a way can run below the limit (and the wanted amount), or comes to a pause."""
+
+    ENOUGH = "enough"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The limit (mW) for one recipe: what was asked for, and what that comes to within what the unit can do."""
+
+    asked: int | None
+    value: int | None
+
+    @property
+    def funds(self) -> Funds:
+        """How much is known of it."""
+        if self.asked is not None and self.asked <= 0:
+            return Funds.NONE
+        return Funds.UNKNOWN if self.value is None else Funds.KNOWN
+
+
+def limit_of(context: Context, setpoint: Setpoint) -> Limit:
+    """The limit in force; of a setpoint without one there is none."""
+    if setpoint.bounds is None:
+        return Limit(None, None)
+    asked, cap = _asked(context, setpoint), setpoint.bounds.cap(context)
+    known = [value for value in (asked, cap) if value is not None]
+    return Limit(asked, min(known) if known else None)
+
+
+def room(context: Context, setpoint: Setpoint, setpoints: Setpoints, way: Way) -> Room:
+    """Whether a way that is taken can run; for proofs, which do not calculate with watts."""
+    limit = limit_of(context, setpoint)
+    if way.pause_first is not None or limit.funds is Funds.NONE or not way.passable(limit):
+        return Room.ENOUGH
+    try:
+        answer = _take(context, setpoint, setpoints, way, limit)
+    except ImpossibleError:
+        return Room.ENOUGH
+    return Room.ENOUGH if isinstance(answer, Recipe) and answer.mode is setpoint.mode else Room.NONE
+
+
 def _carry_out(context: Context, setpoint: Setpoint, setpoints: Setpoints) -> Recipe | Refusal:
     """The first way that fits, with the limit in it."""
-    asked, cap = _asked(context, setpoint), None
-    if setpoint.bounds is not None:
-        cap = setpoint.bounds.cap(context)
-        if asked is not None and asked <= 0:
-            return _pause(context, setpoints, "the limit is zero")
-    known = [value for value in (asked, cap) if value is not None]
-    limit = min(known) if known else None
+    limit = limit_of(context, setpoint)
+    if limit.funds is Funds.NONE:
+        return _pause(context, setpoints, "the limit is zero")
     for way in setpoint.ways:
-        if way.test(context) and (limit is not None or not any(step.is_limit for step in way.steps)):
-            return _take(context, setpoint, setpoints, way, asked, limit)
+        if way.test(context) and way.passable(limit):
+            return _take(context, setpoint, setpoints, way, limit)
     return Refusal(f"the unit offers no way to {setpoint.mode}", setpoint.rule)
 
 
 def _asked(context: Context, setpoint: Setpoint) -> int | None:
     """The limit in force (mW, not negative while it may run); None: as much as the unit may."""
     wanted = context.view.wanted
-    if setpoint.bounds is None:
-        return None
     bound = wanted.discharge_bound if setpoint.mode is Mode.DISCHARGE else wanted.charge_bound
     target = None if wanted.target is None else wanted.target * setpoint.sign
     known = [value for value in (target, bound) if value is not None]
     return min(known) if known else None
 
 
-def _take(
-    context: Context, setpoint: Setpoint, setpoints: Setpoints, way: Way, asked: int | None, limit: int | None
-) -> Recipe | Refusal:
-    bounds = setpoint.bounds
+def _take(context: Context, setpoint: Setpoint, setpoints: Setpoints, way: Way, limits: Limit) -> Recipe | Refusal:
+    bounds, asked, limit = setpoint.bounds, limits.asked, limits.value
     if way.pause_first is not None:
         return _pause(context, setpoints, way.pause_first)
     if bounds is not None and limit is not None:

@@ -59,26 +59,26 @@ class WriteStep:
 
     def applies(self, context: Context) -> bool:
         """Whether it is to be done in this release and situation."""
-        if self._key(context) not in self.defined or not self.test(context):
+        if self.key(context.release) not in self.defined or not self.test(context):
             return False
         return not self.is_amount or self._bounds_an_amount(context)
 
     def _bounds_an_amount(self, context: Context) -> bool:
         """An amount is wanted, and the unit has the property in the form that its release says: some do not."""
         fact, amount = context.facts.get(self.epc), context.view.wanted.amount
-        fits = fact is None or len(fact.edt) == self.limits[self._key(context)].size
+        fits = fact is None or len(fact.edt) == self.limits[self.key(context.release)].size
         return fits and amount is not None and amount.energy is not None
 
     def fixed(self, context: Context) -> tuple[Step, ...]:
         """The step with the table's value, and what to try otherwise."""
-        values = self.values.get(self._key(context), ())
+        values = self.values.get(self.key(context.release), ())
         if not values:
             raise ImpossibleError(f"Release {context.release} knows no such {self.name}")
         return tuple(self._step(edt, name) for edt, name in values)
 
     def limited(self, context: Context, raw: int) -> Step:
         """The step with a raw number; what the unit has is kept where it is at most `tolerate` below."""
-        codec = self.limits.get(self._key(context))
+        codec = self.limits.get(self.key(context.release))
         if codec is None:
             raise ImpossibleError(f"Release {context.release} has no {self.name}")
         now = context.value(self.epc)
@@ -89,11 +89,11 @@ class WriteStep:
 
     def codec(self, context: Context) -> IntegerCodec | None:
         """The codec of a limit in this release."""
-        return self.limits.get(self._key(context))
+        return self.limits.get(self.key(context.release))
 
-    def _key(self, context: Context) -> str:
+    def key(self, release: str) -> str:
         """Of a unit whose release is unknown the newest definitions hold; a table writes only what all have."""
-        return context.release if context.release in self.known else RELEASES[-1]
+        return release if release in self.known else RELEASES[-1]
 
     def _step(self, edt: bytes, name: str) -> Step:
         return Step(self.epc, edt, f"{self.name}={name} ({self.epc:02X}={edt.hex().upper()})")
