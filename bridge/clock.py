@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import selectors
+import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, TypeVar
@@ -47,6 +48,12 @@ class Clock:
     def call_at(self, monotonic_ms: int, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """Run `callback` at a monotonic time (ms); cancel the handle to prevent it."""
         return asyncio.get_running_loop().call_at(monotonic_ms / 1000 + 0.0005, callback)
+
+
+def stopwatch() -> Callable[[], float]:
+    """How many seconds of real time have passed since this call: for what a command says about itself."""
+    start = time.perf_counter()
+    return lambda: time.perf_counter() - start
 
 
 class VirtualTimeError(Exception):

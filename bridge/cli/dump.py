@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
+import os
 import sys
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -46,19 +47,20 @@ def run(options: argparse.Namespace) -> int:
             "seconds": options.seconds,
             "raw": options.raw,
         }
-        with _opened(options.out) as out:
+        with _Out(options.out) as out:
 
-            def write(event: Mapping[str, Any]) -> None:
+            def heard(event: Mapping[str, Any]) -> None:
                 if event["event"] == "line":
-                    out.write(json.dumps(event["line"], ensure_ascii=False) + "\n")
-                    out.flush()
+                    out.write(event["line"])
                 elif event["event"] == "trouble":
                     note(str(event["text"]))
 
-            result = await way.ask(request, write)
-        where = f" to {options.out}" if options.out is not None else ""
-        kind = "redacted" if result["redacted"] else "NOT redacted: it names this device and the car, do not share it"
-        note(f"{result['lines']} lines{where}, {kind}")
+            try:
+                result = await way.ask(request, heard)
+            except asyncio.CancelledError:
+                note(f"\n{out.told(options.raw)}; it is shorter than it would have been")
+                raise
+        note(out.told(not result["redacted"]))
         if result["left_out"]:
             note(f"{result['left_out']} datagrams that are no frames were left out: what is private in them is unknown")
         return OK
@@ -66,11 +68,49 @@ def run(options: argparse.Namespace) -> int:
     return perform(options, main)
 
 
-def _opened(path: Path | None) -> Any:
-    if path is None:
-        return nullcontext(sys.stdout)
-    try:
-        out: TextIO = path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise WayError(f"{path} cannot be written: {error.strerror}; choose another --out") from error
-    return out
+def _unwritable(path: Path) -> str | None:
+    """Why there can be no file, as far as that is seen before it is made."""
+    if path.is_dir():
+        return "it is a folder"
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    return None if os.access(path if path.exists() else path.parent, os.W_OK) else "permission denied"
+
+
+class _Out:
+    """Where the lines go. A file is made with the first of them, so that a mistake costs nobody an earlier dump."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+        self._lines = 0
+        if path is not None and (why := _unwritable(path)) is not None:
+            raise WayError(f"{path} cannot be written: {why}; choose another --out")
+
+    def __enter__(self) -> _Out:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, line: Any) -> None:
+        """One line, at once."""
+        text = json.dumps(line, ensure_ascii=False) + "\n"
+        self._lines += 1
+        if self._path is None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
+        try:
+            self._file = self._file or self._path.open("w", encoding="utf-8")
+            self._file.write(text)
+            self._file.flush()
+        except OSError as error:
+            raise WayError(f"{self._path} cannot be written: {error.strerror}; choose another --out") from error
+
+    def told(self, raw: bool) -> str:
+        """What was written, for a person."""
+        where = f" to {self._path}" if self._path is not None else ""
+        kind = "NOT redacted: it names this device and the car, do not share it" if raw else "redacted"
+        return f"{self._lines} lines{where}, {kind}"

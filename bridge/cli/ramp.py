@@ -26,7 +26,8 @@ def register(commands: Any) -> None:
         description="Orders one setting after the other by the gateway's own loop, never beyond the unit's range, "
         "waits until the unit follows, holds each for a while, and shows what was read back and measured. Asks before "
         "it moves power. However it ends - done, failed, Ctrl-C - the unit is stopped.",
-        epilog=f"{EXIT_CODES}. Exit code 1 also if a step failed or the stop was not confirmed.",
+        epilog=f"For example: ramp 192.0.2.20 --steps 1500,3000 --hold 60. {EXIT_CODES}. Exit code 1 also if you did "
+        "not agree, a step failed, or the stop was not confirmed.",
     )
     add_unit(parser)
     parser.add_argument(
@@ -67,18 +68,32 @@ def run(options: argparse.Namespace) -> int:
         if options.steps is not None:
             request["steps"] = options.steps
         show = _Json() if options.format == "json" else _Table()
-        if not options.yes:
-            planned = await way.ask(request, lambda _: None)
-            for line in plan_lines(planned["plan"]):
-                note(line)
-            if not await _agreed():
-                note("nothing was moved")
-                return FAILED
+        if not options.yes and not await _planned(way, request):
+            note("nothing was moved")
+            return FAILED
         result = await way.ask({**request, "yes": True}, show)
         show.end(result)
         return OK if result["ended"] == "done" and result["stopped"] else FAILED
 
     return perform(options, main)
+
+
+async def _planned(way: Way, request: Mapping[str, Any]) -> bool:
+    """Show what would be done; whether the person agrees."""
+    try:
+        planned = await way.ask(request, _reading)
+        for line in plan_lines(planned["plan"]):
+            note(line)
+        return await _agreed()
+    except asyncio.CancelledError:
+        note("\nnothing was moved")
+        raise
+
+
+def _reading(event: Mapping[str, Any]) -> None:
+    """Reading a slow unit takes a while: say so."""
+    if event["event"] == "reading":
+        note(f"reading the unit at {event['address']}")
 
 
 async def _agreed() -> bool:
@@ -108,7 +123,7 @@ def plan_lines(plan: Mapping[str, Any]) -> Iterator[str]:
     yield from labelled("steps", ", ".join(f"{step} W" for step in steps), 2)
     seconds = len(steps) * plan["hold_s"]
     yield from labelled(
-        "each held", f"{plan['hold_s']:g} s, all in all {seconds / 60:.1f} min and what the unit needs", 2
+        "each held", f"{plan['hold_s']:g} s, all in all {_duration(seconds)} and what the unit needs to follow", 2
     )
     yield from labelled("range", f"charge {_w(plan['charge_max_w'])}, discharge {_w(plan['discharge_max_w'])}", 2)
     soc = "not told" if plan["soc_percent"] is None else f"{plan['soc_percent']:g} %"
@@ -124,6 +139,8 @@ class _Table:
     def __call__(self, event: Mapping[str, Any]) -> None:
         """The ramp said something."""
         match event["event"]:
+            case "reading":
+                _reading(event)
             case "step":
                 if not self._headed:
                     self._headed = True
@@ -181,6 +198,10 @@ def end_lines(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"The unit was not stopped by this command: {result['stop_trouble']}."
     else:
         yield f"THE STOP IS NOT CONFIRMED: {result['stop_trouble']}. Look at the unit, and stop it at its own panel."
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:g} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
 def _w(watts: int | None) -> str:

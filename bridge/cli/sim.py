@@ -63,7 +63,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     _add_unit_options(parser.add_argument_group("a unit"))
     house = parser.add_argument_group("the house")
-    house.add_argument("--address", default="127.0.0.2", help="the first address, others follow (default %(default)s)")
+    house.add_argument(
+        "--address",
+        "--bind",
+        default="127.0.0.2",
+        help="the first address, one of this machine's (any 127.x.y.z is one); others follow (default %(default)s)",
+    )
     house.add_argument("--count", default=1, type=int, help="equal units, each on its address (default 1)")
     house.add_argument(
         "--unit",

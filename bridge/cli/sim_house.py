@@ -96,13 +96,20 @@ def _number(words: list[str], fallback: int) -> int:
     return int(words[0], 0) if words else fallback
 
 
+def _percent(word: str) -> float:
+    percent = float(word)
+    if not 0 <= percent <= 100:
+        raise ValueError(f"{word} is not 0 to 100")
+    return percent
+
+
 def _write(unit: SimUnit, words: list[str]) -> bool:
     return unit.foreign_write(int(words[0], 16), bytes.fromhex(words[1]))
 
 
 #: What a line does to a unit.
 _UNIT: dict[str, Callable[[SimUnit, list[str]], object]] = {
-    "plug": lambda unit, words: unit.plug(float(words[0]) if words else None),
+    "plug": lambda unit, words: unit.plug(_percent(words[0]) if words else None),
     "unplug": lambda unit, words: unit.unplug(),
     "panel": lambda unit, words: unit.panel(words[0]),
     "fault": lambda unit, words: unit.fault(_number(words, 0x000A)),
@@ -153,13 +160,21 @@ def _carry_out(house: House, placed: Placed, name: str, words: list[str]) -> obj
     return _obey_unit(placed, name, words)
 
 
+def _wrong(error: ValueError | IndexError) -> str:
+    return "incomplete" if isinstance(error, IndexError) else str(error) or "wrong"
+
+
 def obey(line: str, house: House, clock: Clock, emit: Emit) -> None:
     """Carry out one line for one device, or for all if it names none: all units, where only units can."""
     words = line.split()
     chosen = house.devices
     if words[0].isdigit():
-        chosen = chosen[int(words[0]) - 1 : int(words[0])] if int(words[0]) else []
-        words = words[1:]
+        number, words = int(words[0]), words[1:]
+        if not 1 <= number <= len(house.devices):
+            there = "there is one device only, number 1" if len(chosen) == 1 else f"devices are 1 to {len(chosen)}"
+            emit({"event": "error", "line": line, "text": f"there is no device {number}: {there}"})
+            return
+        chosen = chosen[number - 1 : number]
     elif words[0] in _UNIT:
         chosen = [each for each in chosen if isinstance(each.device, SimUnit)]
     if not words or words[0] not in USAGE or not chosen:
@@ -170,7 +185,7 @@ def obey(line: str, house: House, clock: Clock, emit: Emit) -> None:
         try:
             result = _carry_out(house, placed, name, words[1:])
         except (BridgeError, ValueError, IndexError) as error:
-            text = str(error) if isinstance(error, BridgeError) else f"{error or 'incomplete'}; it is: {USAGE[name]}"
+            text = str(error) if isinstance(error, BridgeError) else f"{_wrong(error)}; it is: {USAGE[name]}"
             emit({"event": "error", "unit": placed.address, "line": line, "text": text})
         else:
             taken = {"taken": result} if isinstance(result, bool) else {}

@@ -29,6 +29,8 @@ EXIT_CODES: Final = (
     "exit codes: 0 done, 1 it could not be done (the message says why), 2 wrong command line, 130 interrupted"
 )
 _VERSION: Final = 1
+#: What a gateway answers where a cancelled operation has no result.
+CANCELLED: Final = "it was cancelled"
 _LONGEST_LINE: Final = 16_000_000
 
 OnEvent = Callable[[dict[str, Any]], None]
@@ -85,6 +87,8 @@ async def open_way(options: argparse.Namespace) -> AsyncIterator[Way]:
             async with _through_gateway(options, *connection) as way:
                 yield way
             return
+        if getattr(options, "gateway_only", False):
+            raise WayError(f"no gateway runs with {options.config}; it reads its tables when it starts")
     async with AsyncExitStack() as stack:
         ground = await _open_ground(options, site, stack)
         yield _Own(ground)
@@ -134,6 +138,7 @@ class _Socket:
         """See `Way`."""
         self._write({"api": _VERSION, **request})
         answering = asyncio.ensure_future(self._answer(on_event))
+        cancelled = False
         while True:
             try:
                 return await asyncio.shield(answering)
@@ -142,6 +147,11 @@ class _Socket:
                     raise
                 self._write({"api": _VERSION, "do": "cancel"})
                 take_back()
+                cancelled = True
+            except WayError as error:
+                if cancelled and str(error) == CANCELLED:
+                    raise asyncio.CancelledError from None
+                raise
 
     async def _answer(self, on_event: OnEvent) -> dict[str, Any]:
         try:
@@ -183,12 +193,15 @@ async def _open_ground(options: argparse.Namespace, site: SiteConfig | None, sta
     """Open the networks: those that the options name, else the configuration's, else what this machine has."""
     from bridge.clock import Clock
     from bridge.echonet.controller import Controller
+    from bridge.echonet.turns import Turns
     from bridge.echonet.udp import open_udp
     from bridge.gateway.inspect import Ground
+    from bridge.mapping.cache import cache_of_tools
     from bridge.mapping.load import load_mappings
 
-    mappings = load_mappings(options.mappings or (site.mappings if site is not None else None)).without_sources()
-    clock = Clock()
+    folder = options.mappings or (site.mappings if site is not None else None)
+    mappings = load_mappings(folder, cache=cache_of_tools()).without_sources()
+    clock, turns = Clock(), Turns()
     controllers, bound = {}, {}
     for name, bind, interface, group in _networks(options, site):
         try:
@@ -197,7 +210,12 @@ async def _open_ground(options: argparse.Namespace, site: SiteConfig | None, sta
             raise WayError(f"{error}; if a gateway runs here, name its configuration with --config") from error
         stack.push_async_callback(lan.close)
         controllers[name] = Controller(
-            lan, clock, unique_id=_own_id(), gap=_GAP, classes=frozenset({*mappings.tables, *mappings.meters})
+            lan,
+            clock,
+            unique_id=_own_id(),
+            gap=_GAP,
+            classes=frozenset({*mappings.tables, *mappings.meters}),
+            turns=turns,
         )
         stack.push_async_callback(controllers[name].close)
         bound[name] = bind

@@ -47,7 +47,8 @@ from bridge.echonet.session import (
     Send,
     Session,
 )
-from bridge.echonet.wellknown import CONTROLLER
+from bridge.echonet.turns import Turns
+from bridge.echonet.wellknown import CONTROLLER, INSTANCE_LIST_NOTIFICATION, NODE_PROFILE, class_of
 from bridge.errors import NoAnswerError
 
 __all__ = ["ALL_NODES", "Controller", "Found", "GetAnswer", "Notification", "SetAnswer", "Traffic"]
@@ -130,7 +131,7 @@ class Controller:
 
     `unique_id`: 13 bytes for 0x83 that never change. `response_timeout` in ms, at least 20 s (AIF 2.4.2), else
     `ConfigError`. `gap`: least ms between two datagrams to one node; it grows for a node in trouble. `classes`: what to
-    search for (0x027E).
+    search for (0x027E). `turns`: shared by the controllers of all networks, where a node may be on several (AIF 2.4.1).
 
     `malformed` counts datagrams that are no frames, by defect; `flooded` those that were not let in, as there were too
     many.
@@ -145,11 +146,16 @@ class Controller:
         response_timeout: int = LEAST_RESPONSE_TIMEOUT,
         gap: int = 0,
         classes: frozenset[int],
+        turns: Turns | None = None,
     ) -> None:
         self._lan = lan
         self._clock = clock
         self._session = Session(
-            response_timeout=response_timeout, gap=gap, first_tid=clock.random.randrange(1, 0x10000)
+            response_timeout=response_timeout,
+            gap=gap,
+            first_tid=clock.random.randrange(1, 0x10000),
+            turns=turns,
+            on_stir=self._set_timer,
         )
         self._search_again = response_timeout
         self._node = OwnNode(unique_id)
@@ -317,6 +323,7 @@ class Controller:
         if frame.service in NOTIFICATIONS:
             self._discover(address, frame)
             values = {epc: edt for epc, edt in frame.properties if edt}
+            self._session.heard(address, started=_is_arrival(frame))
             self._notified.call(Notification(address, frame.seoj, values, frame.service, now))
         for reply in self._node.take(frame, self._session.fresh_tid):
             self._send(None if reply.multicast else address, encode(reply.frame))
@@ -370,6 +377,12 @@ class Controller:
     def _due(self) -> None:
         self._timer = self._timer_at = None
         self._carry_out(self._session.advance(self._clock.monotonic()))
+
+
+def _is_arrival(frame: Frame) -> bool:
+    """Whether a node says that it is there now (AIF 3.1.1)."""
+    from_profile = class_of(frame.seoj) == class_of(NODE_PROFILE)
+    return from_profile and any(epc == INSTANCE_LIST_NOTIFICATION for epc, _ in frame.properties)
 
 
 def _name(request: Request) -> str:

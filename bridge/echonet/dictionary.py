@@ -32,7 +32,10 @@ class Access(StrEnum):
 
 @dataclass(frozen=True)
 class Property:
-    """One definition of a property, valid from one release to another (both included)."""
+    """One definition of a property, valid from one release to another (both included).
+
+    `limited_by` of a setting: the properties that say how much it may be, by the direction of energy that it governs.
+    """
 
     epc: int
     name: str
@@ -44,6 +47,7 @@ class Property:
     codec: Codec
     first: str = RELEASES[0]
     last: str = RELEASES[-1]
+    limited_by: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def releases(self) -> str:
@@ -72,7 +76,10 @@ class ReleaseView:
 
 @dataclass(frozen=True)
 class DeviceClass:
-    """A class of devices with all definitions of its properties; what it does not define it has from `parent`."""
+    """A class of devices with all definitions of its properties; what it does not define it has from `parent`.
+
+    `most_properties`: how many a request to it may hold, where a document says so (AIF 2.4.4).
+    """
 
     code: int
     name: str
@@ -80,6 +87,7 @@ class DeviceClass:
     name_ja: str
     properties: tuple[Property, ...]
     parent: DeviceClass | None = None
+    most_properties: int | None = None
 
     @cached_property
     def _views(self) -> Mapping[str, ReleaseView]:

@@ -1,7 +1,8 @@
 """The request session: who may be asked what, when, and which answer belongs to which request. No I/O, no clock.
 
 The rules (AIF 2.4): one request and one response per node at a time; a response timer of at least 20 s; a TID that was
-used is never used again for a repetition. An answer counts only if node, TID, both objects and service fit.
+used is never used again for a repetition. An answer counts only if node, TID, both objects and service fit. What other
+addresses the node may have, on this network or another, is known to `bridge.echonet.turns`.
 The one exception is a stop (the write): after 2 s behind another request it goes out all the same, and again in its
 proper turn.
 Requests to a node are spaced, wider after trouble (`bridge.echonet.spacing`).
@@ -14,16 +15,49 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from functools import partial
 from heapq import heapify, heappop, heappush
 from typing import Final
 
-from bridge.echonet.frame import Frame, Property, Service, encode
+from bridge.echonet.frame import Frame, Service, encode
+from bridge.echonet.requests import (
+    ANSWER_TO,
+    Action,
+    Answer,
+    Done,
+    Dropped,
+    Heard,
+    NoAnswer,
+    Priority,
+    Request,
+    Send,
+    Stray,
+    asks_who,
+    sorted_answer,
+    speaks_for,
+)
 from bridge.echonet.spacing import Spacing, Trouble
-from bridge.echonet.wellknown import CONTROLLER, class_of, instance_of
+from bridge.echonet.turns import Seat, Turns
+from bridge.echonet.wellknown import CONTROLLER, IDENTIFICATION, NODE_PROFILE
 from bridge.errors import ConfigError
+
+__all__ = [
+    "LEAST_RESPONSE_TIMEOUT",
+    "STOP_PATIENCE",
+    "Action",
+    "Answer",
+    "Done",
+    "Dropped",
+    "Heard",
+    "NoAnswer",
+    "Priority",
+    "Request",
+    "Send",
+    "Session",
+    "Stray",
+]
 
 #: The shortest response timer that a controller may have, in ms (AIF 2.4.2).
 LEAST_RESPONSE_TIMEOUT: Final = 20_000
@@ -34,107 +68,6 @@ _REMEMBERED: Final = 4096
 #: So many addresses are kept apart; beyond them those that nothing is asked of are forgotten.
 _NODES: Final = 1024
 _TIDS: Final = 0x10000
-
-_ANSWER_TO: Final = {
-    Service.GET: frozenset({Service.GET_RES, Service.GET_SNA}),
-    Service.SET_C: frozenset({Service.SET_RES, Service.SET_C_SNA}),
-}
-
-
-class Priority(IntEnum):
-    """Who goes first to a node; the lowest number does."""
-
-    STOP = 0
-    LIMIT = 1
-    COMMAND = 2
-    READBACK = 3
-    POLL = 4
-
-
-@dataclass(slots=True, eq=False)
-class Request:
-    """One Get or SetC to one object of one node. What happens to it is told by a `Done` with this very object."""
-
-    address: str
-    eoj: int
-    service: Service
-    properties: tuple[Property, ...]
-    priority: Priority = Priority.POLL
-
-    @property
-    def stops(self) -> bool:
-        """Whether it is a stop itself, which goes out early; what is read for a stop waits for its turn."""
-        return self.priority is Priority.STOP and self.service is Service.SET_C
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a node answered, sorted by what was asked; times in monotonic ms.
-
-    `values`: read (Get). `accepted`: taken over (SetC). `refused`: SNA. `missing`: asked and not mentioned.
-    """
-
-    service: Service
-    values: dict[int, bytes]
-    accepted: frozenset[int]
-    refused: frozenset[int]
-    missing: frozenset[int]
-    sent_at: int
-    received_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """The response timer ended first (AIF 2.4.2)."""
-
-    sent_at: int
-    at: int
-
-
-class Stray(StrEnum):
-    """Why an answer belongs to no request."""
-
-    LATE = "late"  # its request's timer had ended
-    DUPLICATE = "duplicate"  # its request was answered before
-    CROSSING = "crossing"  # the TID is ours; node, object or service is another
-    UNKNOWN = "unknown"  # the TID was never ours
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """To do: send this datagram to this node."""
-
-    address: str
-    data: bytes
-    request: Request
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A request has come to its end."""
-
-    request: Request
-    outcome: Answer | NoAnswer
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """An answer to a search, of which any number may come."""
-
-    address: str
-    frame: Frame
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """An answer that was matched to nothing."""
-
-    address: str
-    frame: Frame
-    why: Stray
-
-
-Action = Send | Done | Heard | Dropped
 
 
 @dataclass(slots=True, eq=False)
@@ -152,6 +85,7 @@ class _Node:
     """One address: what waits for it, what it has been asked, and when (`wake`, ms) it has to be looked at."""
 
     spacing: Spacing
+    seat: Seat = field(init=False)
     queue: list[tuple[Priority, int, Request]] = field(default_factory=list)
     attempts: list[_Attempt] = field(default_factory=list)
     last_sent: int | None = None
@@ -160,6 +94,16 @@ class _Node:
     def holding(self) -> int | None:
         """Since when the node has been busy."""
         return min((attempt.sent_at for attempt in self.attempts if attempt.holds), default=None)
+
+    def busy_since(self) -> int | None:
+        """Since when the node, by whatever address, may not be asked."""
+        since, elsewhere = self.holding(), self.seat.kept_since() if self.seat.several else None
+        return elsewhere if since is None else since if elsewhere is None else min(since, elsewhere)
+
+    def settle(self) -> None:
+        """Tell the other addresses how it stands with this one."""
+        if self.seat.several:
+            self.seat.settle(self.holding(), self.queue[0][:2] if self.queue else None)
 
     def asked(self, request: Request) -> bool:
         return any(attempt.request is request for attempt in self.attempts)
@@ -182,11 +126,19 @@ class Session:
 
     `response_timeout` in ms, never below 20 s (`ConfigError`); `gap` is the least time in ms between two datagrams to
     one node, for adapters that choke, and grows for a node in trouble; `first_tid` should differ from run to run, so
-    that answers to an earlier run's requests match nothing.
+    that answers to an earlier run's requests match nothing. `turns` are those that the sessions of all networks share,
+    and `on_stir` is called when another address has brought `next_deadline` forward.
     """
 
     def __init__(
-        self, *, response_timeout: int = LEAST_RESPONSE_TIMEOUT, gap: int = 0, first_tid: int = 1, own: int = CONTROLLER
+        self,
+        *,
+        response_timeout: int = LEAST_RESPONSE_TIMEOUT,
+        gap: int = 0,
+        first_tid: int = 1,
+        own: int = CONTROLLER,
+        turns: Turns | None = None,
+        on_stir: Callable[[], None] = lambda: None,
     ) -> None:
         if response_timeout < LEAST_RESPONSE_TIMEOUT:
             raise ConfigError(
@@ -196,8 +148,12 @@ class Session:
         self.strays: Counter[Stray] = Counter()
         self._timeout = response_timeout
         self._gap = gap
+        self._spoke: dict[str, None] = {}  # addresses that have said something before they were asked
         self._own_gaps: dict[str, int] = {}
         self._own = own
+        self._turns = turns or Turns()
+        self._number = self._turns.join()
+        self._on_stir = on_stir
         self._tid = first_tid % _TIDS
         self._order = 0
         self._nodes: dict[str, _Node] = {}
@@ -210,17 +166,20 @@ class Session:
 
     def submit(self, request: Request, now: int) -> list[Action]:
         """Take a request; it goes out when its turn comes. `ValueError` for what is neither Get nor SetC."""
-        if request.service not in _ANSWER_TO or not request.properties:
+        if request.service not in ANSWER_TO or not request.properties:
             raise ValueError(f"a request is a Get or a SetC of some properties, not {request.service.name}")
-        self._order += 1
         node = self._node(request.address)
-        insort(node.queue, (request.priority, self._order, request), key=lambda entry: entry[:2])
+        self._enqueue(node, request)
+        if node.seat.wants_asking:
+            self._introduce(node, request)
         return self._pump(node, now)
 
     def cancel(self, request: Request, now: int) -> list[Action]:
         """Nobody waits for a request any more. One that has gone out keeps its node busy as before (AIF 2.4.1)."""
         node = self._node(request.address)
         self._unqueue(node, request)
+        if asks_who(request):
+            node.seat.asked = False
         for attempt in node.attempts:
             if attempt.request is request:
                 attempt.request = Request(request.address, request.eoj, request.service, request.properties)
@@ -228,6 +187,7 @@ class Session:
 
     def receive(self, address: str, frame: Frame, now: int) -> list[Action]:
         """Match an answer from a node to its request, or say why there is none."""
+        self.heard(address)
         if self._searches.get(frame.tid, now) > now and frame.deoj == self._own:
             return [Heard(address, frame)]
         node = self._nodes.get(address)
@@ -240,12 +200,22 @@ class Session:
             return [*actions, self._drop(address, frame)]
         request = attempt.request
         self._end(node, attempt, Stray.DUPLICATE)
-        answer = _sorted(request, frame, attempt.sent_at, now)
+        answer = sorted_answer(request, frame, attempt.sent_at, now)
         _learn(node.spacing, answer)
+        _recognise(node.seat, request, answer)
         actions.append(Done(request, answer))
         self._finish(node, request)
         actions += self._pump(node, now)
         return actions
+
+    def heard(self, address: str, *, started: bool = False) -> None:
+        """Something came that nobody asked for; `started`: a node has said that it is there now (AIF 3.1.1)."""
+        if (node := self._nodes.get(address)) is not None:
+            node.seat.heard(started=started)
+        elif self._turns.several:
+            self._spoke[address] = None
+            if len(self._spoke) > _NODES:
+                del self._spoke[next(iter(self._spoke))]
 
     def advance(self, now: int) -> list[Action]:
         """Do what is due: end timers, send what waited."""
@@ -308,6 +278,7 @@ class Session:
         for attempt in list(node.attempts):
             self._end(node, attempt, Stray.LATE)
         node.wake = None
+        node.seat.leave()
         return [Done(request, NoAnswer(now, now)) for request in waiting.values()]
 
     # Sending
@@ -315,15 +286,28 @@ class Session:
     def _pump(self, node: _Node, now: int) -> list[Action]:
         """Send what may go out now."""
         actions: list[Action] = []
+        node.settle()
         while (request := self._next(node)) is not None and self._due(node, request) <= now:
             actions.append(self._send(node, request, now))
+            node.settle()
         self._settle(node)
         return actions
+
+    def _enqueue(self, node: _Node, request: Request) -> None:
+        insort(node.queue, (request.priority, self._turns.number(), request), key=lambda entry: entry[:2])
+
+    def _introduce(self, node: _Node, request: Request) -> None:
+        """Where a node may have another address too: ask who it is, unless that is what was to be asked."""
+        node.seat.asked = True
+        if not asks_who(request):
+            priority = max(request.priority, Priority.COMMAND)  # nothing urgent waits for it
+            who = Request(request.address, NODE_PROFILE, Service.GET, ((IDENTIFICATION, b""),), priority)
+            self._enqueue(node, who)
 
     def _due(self, node: _Node, request: Request) -> int:
         """When the request whose turn it is may go out."""
         spaced = node.free_at(request.priority)
-        busy_since = node.holding()
+        busy_since = node.busy_since()
         return spaced if busy_since is None else max(busy_since + STOP_PATIENCE, spaced)
 
     def _settle(self, node: _Node) -> None:
@@ -332,8 +316,10 @@ class Session:
         if (request := self._next(node)) is not None:
             times.append(self._due(node, request))
         wake = min(times, default=None)
-        if wake == node.wake:
-            return
+        if wake != node.wake:
+            self._wake(node, wake)
+
+    def _wake(self, node: _Node, wake: int | None) -> None:
         node.wake = wake
         if wake is not None:
             self._order += 1
@@ -342,18 +328,25 @@ class Session:
                 self._wakes = [entry for entry in self._wakes if entry[2].wake == entry[0]]
                 heapify(self._wakes)
 
+    def _stir(self, node: _Node) -> None:
+        """Something has changed at another address of the node, or of what may be the node: look at it at once."""
+        if node.wake != 0:
+            self._wake(node, 0)
+            self._on_stir()
+
     def _next(self, node: _Node) -> Request | None:
         """The request whose turn it is; while the node is busy, a stop that has not yet gone out."""
         if not node.queue:
             return None
-        if node.holding() is None:
-            return node.queue[0][2]
+        first = node.queue[0][2]
+        if node.busy_since() is None and (node.seat.free or first.stops):
+            return first
         stops = (request for _, _, request in node.queue if request.stops)
         return next((request for request in stops if not node.asked(request)), None)
 
     def _send(self, node: _Node, request: Request, now: int) -> Send:
         """Put a request on the wire: in its turn, or (a stop) ahead of it, when it stays in the queue."""
-        ahead = node.holding() is not None
+        ahead = node.busy_since() is not None
         if not ahead:
             self._unqueue(node, request)
         tid = self.fresh_tid()
@@ -386,6 +379,7 @@ class Session:
         """The response timer of one datagram has ended."""
         request = attempt.request
         node.spacing.trouble(Trouble.SILENCE)
+        node.seat.silent()
         self._end(node, attempt, Stray.LATE)
         if not node.asked(request) and all(waiting is not request for _, _, waiting in node.queue):
             yield Done(request, NoAnswer(attempt.sent_at, now))
@@ -410,6 +404,13 @@ class Session:
             if len(self._nodes) >= _NODES:
                 self._nodes = {known: each for known, each in self._nodes.items() if not each.idle}
             node = self._nodes[address] = _Node(Spacing(self._own_gaps.get(address, self._gap)))
+            spoke = address in self._spoke
+            self._spoke.pop(address, None)
+            alone = not self._turns.several
+            node.seat = self._turns.seat(self._number, address, partial(self._stir, node), spoke=spoke)
+            if alone and self._turns.several:  # from now on it matters how it stands with all the others
+                for each in self._nodes.values():
+                    each.settle()
         return node
 
     # Matching
@@ -421,8 +422,8 @@ class Session:
             if (
                 attempt.tid == frame.tid
                 and frame.deoj == self._own
-                and _speaks_for(frame.seoj, request.eoj)
-                and frame.service in _ANSWER_TO[request.service]
+                and speaks_for(frame.seoj, request.eoj)
+                and frame.service in ANSWER_TO[request.service]
             ):
                 return attempt
         return None
@@ -439,11 +440,6 @@ class Session:
         return Stray.CROSSING if whose and whose != address else why
 
 
-def _speaks_for(seoj: int, eoj: int) -> bool:
-    """Whether an object answers for the one that was asked; instance 0 asks all of its class (AIF 2.1)."""
-    return seoj == eoj or (instance_of(eoj) == 0 and class_of(seoj) == class_of(eoj))
-
-
 def _learn(spacing: Spacing, answer: Answer) -> None:
     """What an answer tells of how much its node bears."""
     if answer.missing:
@@ -454,16 +450,12 @@ def _learn(spacing: Spacing, answer: Answer) -> None:
         spacing.good()
 
 
-def _sorted(request: Request, frame: Frame, sent_at: int, now: int) -> Answer:
-    """Sort an answer's properties by what was asked, whatever their order and number; leave out what was not."""
-    asked = frozenset(epc for epc, _ in request.properties)
-    told = {epc: edt for epc, edt in frame.properties if epc in asked}
-    if request.service is Service.GET:
-        values = {epc: edt for epc, edt in told.items() if edt}
-        refused = frozenset(told) - frozenset(values)
-        return Answer(frame.service, values, frozenset(), refused, asked - frozenset(told), sent_at, now)
-    refused = frozenset(epc for epc, edt in told.items() if edt) if frame.service is Service.SET_C_SNA else frozenset()
-    if frame.service is Service.SET_C_SNA and told.keys() == asked and not refused:
-        refused = asked  # a refusal that refuses nothing: believe its service, not its lengths
-    accepted = frozenset(told) - refused
-    return Answer(frame.service, {}, accepted, refused, asked - frozenset(told), sent_at, now)
+def _recognise(seat: Seat, request: Request, answer: Answer) -> None:
+    """What an answer of the node profile tells of who the node is; the refusal of several together tells nothing."""
+    if not asks_who(request):
+        return
+    edt = answer.values.get(IDENTIFICATION)
+    if edt is not None or len(request.properties) == 1:
+        seat.told(edt)
+    else:
+        seat.asked = False

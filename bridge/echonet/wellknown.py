@@ -21,6 +21,8 @@ CONTROLLER: Final = 0x05FF01
 #: The first and the last code that a property may have.
 FIRST_EPC: Final = 0x80
 LAST_EPC: Final = 0xFF
+#: From here on they are each maker's own.
+FIRST_OWN_EPC: Final = 0xF0
 
 # Super class.
 OPERATION_STATUS: Final = 0x80

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bridge.errors import ConfigError
-from bridge.mapping.yamlfile import Document, Path_, Problems, check, load_yaml, nearest
+from bridge.mapping.yamlfile import OF_A_SITE, Document, Path_, Problems, check, load_yaml, nearest
 from bridge.policies import Control, DischargeWay, LocalPolicy, OnShutdown
 
 #: Power distribution board metering (0x0287): the one class of meters with channels.
@@ -209,7 +209,7 @@ def load_config(path: Path) -> SiteConfig:
 
 def read_config(path: Path) -> tuple[Document, SiteConfig]:
     """As `load_config`, with the places of everything in the file, for those who find more mistakes in it."""
-    document = load_yaml(path, error=ConfigError)
+    document = load_yaml(path, error=ConfigError, limits=OF_A_SITE)
     problems = Problems()
     site = check(document, SiteConfig, problems)
     if site is not None:

@@ -6,12 +6,12 @@ learnt once binds: a unit is recognised at whatever address it turns up, and nob
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from bridge.echonet.turns import address_kind, plain_address, tells_apart
 from bridge.echonet.wellknown import class_of
 
 #: A unit with an address of its own in the configuration gives way to another one there after it was gone so long (ms).
@@ -50,7 +50,7 @@ class Identity:
     def of(cls, place: Place, answers: Iterable[bytes]) -> Identity:
         """From what the device and its node answer to 0x83, the device first."""
         for edt in answers:
-            if _is_unique(edt):
+            if tells_apart(edt):
                 return cls(edt.hex(), f"{edt.hex()}/{place.eoj:06x}")
         return cls("", f"at {place.network}/{place.address}/{place.eoj:06x}")
 
@@ -61,11 +61,6 @@ class Identity:
 
     def __str__(self) -> str:
         return self.told.upper() or "no identity of its own"
-
-
-def _is_unique(edt: bytes) -> bool:
-    """Zeros, or any one byte again and again, are what makers leave there who give no number."""
-    return len(set(edt[4:])) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,18 +251,6 @@ def same_node(one: Place, other: Place) -> bool:
 
     A node has an IPv4 address, a link-local IPv6 address and perhaps a global one; two of one kind are two nodes.
     """
-    if _plain(one.address) == _plain(other.address):
+    if plain_address(one.address) == plain_address(other.address):
         return True
-    return _kind(one.address) != _kind(other.address)
-
-
-def _plain(address: str) -> str:
-    return address.partition("%")[0]
-
-
-def _kind(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(_plain(address))
-    except ValueError:
-        return ""
-    return f"{parsed.version} {parsed.version == 6 and parsed.is_link_local}"
+    return address_kind(one.address) != address_kind(other.address)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from bridge import __version__
 from bridge.echonet.controller import Traffic
 from bridge.echonet.dictionary import DeviceClass
+from bridge.echonet.dump import CONTROLLER, UNIT, Header, frame_line, values_line
 from bridge.echonet.frame import Frame, FrameError, decode, decode_property_map, encode, hexed
 from bridge.echonet.session import Priority
 from bridge.echonet.values import State, Unknown
@@ -20,7 +21,6 @@ from bridge.echonet.wellknown import (
     class_of,
 )
 from bridge.errors import NoAnswerError
-from bridge.echonet.dump import CONTROLLER, UNIT, Header, frame_line, values_line
 from bridge.gateway.inspect import Ground, InspectError, Target, Tell, find_target
 from bridge.gateway.inspect_discover import seconds_of
 from bridge.gateway.inspect_probe import value_text

@@ -15,8 +15,8 @@ from typing import Any, Final
 from bridge.charger.runner import UnitRunner
 from bridge.charger.unit import ChargerUnit
 from bridge.clock import Clock
-from bridge.echonet.wellknown import class_of
-from bridge.errors import BridgeError
+from bridge.echonet.wellknown import OPERATION_STATUS, class_of
+from bridge.errors import BridgeError, NoAnswerError
 from bridge.evse import Mode, Plug, Urgency, Wanted
 from bridge.gateway.inspect import Ground, InspectError, Target, Tell, find_target
 from bridge.mapping.decision import Recipe, Refusal
@@ -78,6 +78,7 @@ async def ramp(ground: Ground, request: Mapping[str, Any], tell: Tell) -> dict[s
     _may_steer(ground, target, discharge)
     await ground.start()
     tell({"event": "reading", "unit": target.name, "address": target.address})
+    await _is_there(ground, target)
     async with ground.driven(target, discharge=discharge) as runner:
         plan = _plan(runner.unit, request, discharge)
         told = _told(runner.unit, target, plan)
@@ -119,6 +120,16 @@ def _may_steer(ground: Ground, target: Target, discharge: bool) -> None:
         )
     if (why := ground.reserved(target.name)) is not None:
         raise InspectError(why)
+
+
+async def _is_there(ground: Ground, target: Target) -> None:
+    """A runner would wait for long at an address or an object that is not there. Raises `InspectError`."""
+    if ground.runner_of(target) is not None:
+        return
+    try:
+        await ground.read(target, (OPERATION_STATUS,))
+    except NoAnswerError as error:
+        raise InspectError(f"{error} `discover` shows which objects are there") from error
 
 
 def _discharge_allowed(ground: Ground, target: Target) -> bool:

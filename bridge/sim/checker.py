@@ -3,17 +3,19 @@
 It holds for both classes of chargers, and for writes to meters. Stops that go out although an answer is outstanding are
 counted apart: the design sends them on purpose after 2 s. Multicast requests ask no node in particular and are left out
 of the count of outstanding ones. An answer whose properties cannot be read is still an answer.
+
+A node is what the simulation knows as one, by whatever addresses and on whatever networks it is reached.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from bridge.sim.classes import CLASSES
 from bridge.sim.codec import ANSWERS, REQUESTS, Esv, SimFrame, SimFrameError, decode, decode_head
-from bridge.sim.lan import Datagram
+from bridge.sim.lan import Datagram, Tap
 from bridge.sim.properties import Epc, Mode, Range
 
 #: The least response timer of a controller (AIF 2.4.2), ms.
@@ -73,7 +75,7 @@ class _Asked:
 
 @dataclass(slots=True)
 class _Peer:
-    """What the checker remembers of a node."""
+    """What the checker remembers of a node at one address."""
 
     asked: deque[_Asked] = field(default_factory=lambda: deque(maxlen=256))
     release: str | None = None
@@ -84,33 +86,65 @@ class _Peer:
         return self.releases.get(own, self.release)
 
 
-class AifChecker:
-    """A tap that judges what one controller sends. `releases` may be given; else they are learnt from 0x82 answers."""
+#: Tells which node lives at an address; None if that is not known, and the address is a node of its own.
+NodeAt = Callable[[str], object | None]
 
-    def __init__(self, controller: str, releases: dict[str, str] | None = None) -> None:
+
+@dataclass(slots=True)
+class _Network:
+    """One network that is watched: the controller's address in it, and what is at the other addresses."""
+
+    controller: str
+    node_at: NodeAt
+    peers: dict[str, _Peer] = field(default_factory=dict)
+
+    def peer(self, address: str) -> _Peer:
+        return self.peers.setdefault(address, _Peer())
+
+
+def _strangers(_: str) -> None:
+    """Each address is a node of its own."""
+
+
+class AifChecker:
+    """A tap that judges what one controller sends. `releases` may be given; else they are learnt from 0x82 answers.
+
+    `node_at` (`SimLan.node_at`) tells which addresses are one node. `also_on` gives the tap of a further network.
+    """
+
+    def __init__(self, controller: str, releases: dict[str, str] | None = None, node_at: NodeAt = _strangers) -> None:
         self.controller = controller
+        self._networks = [_Network(controller, node_at)]
         self.violations: list[Violation] = []
         self.early_stops: list[Violation] = []
         self.requests = 0
-        self._peers: dict[str, _Peer] = {}
         for address, release in (releases or {}).items():
-            self._peer(address).release = release
+            self._networks[0].peer(address).release = release
 
     def __call__(self, datagram: Datagram) -> None:
         """Judge one datagram."""
+        self._judge(self._networks[0], datagram)
+
+    def also_on(self, controller: str, node_at: NodeAt = _strangers) -> Tap:
+        """The tap of another network, on which the same controller has this address."""
+        network = _Network(controller, node_at)
+        self._networks.append(network)
+        return lambda datagram: self._judge(network, datagram)
+
+    def _judge(self, network: _Network, datagram: Datagram) -> None:
         try:
             frame = decode(datagram.data)
         except SimFrameError as error:
             head = decode_head(datagram.data)
-            if datagram.source == self.controller:
+            if datagram.source == network.controller:
                 self._break(datagram, "frame", str(error))
             elif head is not None:
-                self._answered(datagram, head)
+                self._answered(network, datagram, head)
             return
-        if datagram.source == self.controller:
-            self._sent(datagram, frame)
+        if datagram.source == network.controller:
+            self._sent(network, datagram, frame)
         else:
-            self._answered(datagram, frame)
+            self._answered(network, datagram, frame)
 
     def broken(self, but: Callable[[Violation], bool] = lambda _: False) -> list[str]:
         """Each violation in words, less those that `but` lets pass: to be compared with an empty list."""
@@ -125,26 +159,34 @@ class AifChecker:
         """Violations by clause."""
         return Counter(violation.clause for violation in self.violations)
 
-    def _peer(self, address: str) -> _Peer:
-        return self._peers.setdefault(address, _Peer())
+    def _same_node(self, network: _Network, address: str) -> Iterator[_Peer]:
+        """All addresses at which the node lives that lives there."""
+        node = network.node_at(address)
+        if node is None:
+            yield network.peer(address)
+            return
+        for one in self._networks:
+            for at, peer in one.peers.items():
+                if one.node_at(at) is node:
+                    yield peer
 
     def _break(self, datagram: Datagram, clause: str, text: str) -> None:
         self.violations.append(Violation(datagram.at, clause, datagram.destination or "all", text))
 
     # ---- what the controller sends ----------------------------------------------------------------------------
 
-    def _sent(self, datagram: Datagram, frame: SimFrame) -> None:
+    def _sent(self, network: _Network, datagram: Datagram, frame: SimFrame) -> None:
         if frame.esv not in REQUESTS:
             return
         self._check_opc(datagram, frame)
         if frame.esv in (Esv.SETC, Esv.SETI, Esv.SETGET):
-            self._check_range(datagram, frame)
+            self._check_range(network, datagram, frame)
         if datagram.destination is None:
             return
         self.requests += 1
-        peer = self._peer(datagram.destination)
+        peer = network.peer(datagram.destination)
         self._check_tid(datagram, frame, peer)
-        ahead = self._check_outstanding(datagram, frame, peer)
+        ahead = self._check_outstanding(datagram, frame, self._same_node(network, datagram.destination))
         if frame.esv != Esv.SETI:
             peer.asked.append(_Asked(datagram.at, frame, ahead=ahead))
 
@@ -155,8 +197,8 @@ class AifChecker:
         if not 1 <= count <= most:
             self._break(datagram, "AIF-2.4.4-1", f"{count} properties, 1 to {most} are allowed: {frame.describe()}")
 
-    def _check_range(self, datagram: Datagram, frame: SimFrame) -> None:
-        peer = self._peer(datagram.destination) if datagram.destination else _Peer()
+    def _check_range(self, network: _Network, datagram: Datagram, frame: SimFrame) -> None:
+        peer = network.peer(datagram.destination) if datagram.destination else _Peer()
         for prop in frame.props:
             wrong = _out_of_range(frame.deoj, peer.release_of(frame.deoj), prop.epc, prop.edt)
             if wrong:
@@ -170,9 +212,10 @@ class AifChecker:
                 self._break(datagram, "AIF-2.4.3-1", f"TID {frame.tid:04X} again: {frame.describe()}")
                 return
 
-    def _check_outstanding(self, datagram: Datagram, frame: SimFrame, peer: _Peer) -> bool:
+    def _check_outstanding(self, datagram: Datagram, frame: SimFrame, peers: Iterator[_Peer]) -> bool:
         """Whether it is a stop that goes ahead of an answer."""
-        waiting = [asked for asked in peer.asked if asked.open_at(datagram.at)]
+        asked_of_node = (asked for peer in peers for asked in peer.asked)
+        waiting = sorted((asked for asked in asked_of_node if asked.open_at(datagram.at)), key=lambda asked: asked.at)
         if not waiting:
             return False
         oldest = waiting[0]
@@ -185,10 +228,10 @@ class AifChecker:
 
     # ---- what the nodes answer --------------------------------------------------------------------------------
 
-    def _answered(self, datagram: Datagram, frame: SimFrame) -> None:
-        peer = self._peer(datagram.source)
+    def _answered(self, network: _Network, datagram: Datagram, frame: SimFrame) -> None:
+        peer = network.peer(datagram.source)
         self._learn_release(frame, peer)
-        arrived = [at for address, at in datagram.arrivals if address == self.controller]
+        arrived = [at for address, at in datagram.arrivals if address == network.controller]
         if datagram.destination is None and frame.esv == Esv.INF:
             arrived = arrived or ([datagram.at] if datagram.arrivals else [])
         if not arrived:

@@ -95,6 +95,11 @@ class SimLan:
             candidate += 1
         return str(candidate)
 
+    def node_at(self, address: str) -> object | None:
+        """Who lives at an address: the same object for all addresses of a node, on all networks. None: nobody."""
+        port = self._ports.get(address)
+        return port.owner if port is not None else None
+
     def tap(self, tap: Tap) -> Callable[[], None]:
         """Observe each datagram as it is sent; call the result to stop."""
         return self._taps.add(tap)
@@ -168,6 +173,11 @@ class SimPort:
     def attach(self, receiver: Receiver) -> None:
         """Take what arrives. Replaces the earlier receiver."""
         self._receiver = receiver
+
+    @property
+    def owner(self) -> object | None:
+        """The node that has attached itself here."""
+        return getattr(self._receiver, "__self__", self._receiver)
 
     async def close(self) -> None:
         """Leave the network."""

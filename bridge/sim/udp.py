@@ -7,6 +7,7 @@ group for multicasts, with membership on that address' interface.
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import socket
 from collections.abc import Callable
@@ -144,7 +145,12 @@ async def open_udp_port(
     except OSError as error:
         for opened in sockets:
             opened.close()
-        raise ConfigError(f"cannot open {address}:{PORT}: {error.strerror}; is another unit running there?") from error
+        mend = (
+            "this machine has no such address; every 127.x.y.z is one"
+            if error.errno == errno.EADDRNOTAVAIL
+            else "is another unit running there?"
+        )
+        raise ConfigError(f"cannot open {address}:{PORT}: {error.strerror}; {mend}") from error
     for opened, destination in zip(sockets, (address, None, address), strict=False):
         transport, _ = await loop.create_datagram_endpoint(partial(_Endpoint, port, destination), sock=opened)
         port.add_transport(transport)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.clock import Clock
+from bridge.sim.checker import AifChecker
 from bridge.sim.control import SimUnit
 from bridge.sim.node import SimNode
 from bridge.sim.udp import open_udp_port
@@ -34,6 +35,7 @@ async def measure(folder: Path, repeats: int = 5) -> dict[str, Any]:
     url = await csms.serve()
     port = await open_udp_port(UNIT, clock, group=GROUP)
     node = SimNode(clock, b"footprint", units=[SimUnit(clock, SimUnitConfig(plugged=True))])
+    port.tap(checker := AifChecker(OWN))
     node.attach(port)
     try:
         await _run_once(csms, site(folder / "first", url, OWN, UNIT, GROUP))  # compiles what was never compiled
@@ -52,6 +54,7 @@ async def measure(folder: Path, repeats: int = 5) -> dict[str, Any]:
     finally:
         await node.close()
         await csms.close()
+    checker.assert_clean()
     start, libraries_start = statistics.median(starts), statistics.median(imports)
     return {
         "boot_s": start,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.clock import Clock
+from bridge.sim.checker import AifChecker
 from bridge.sim.codec import Esv, decode
 from bridge.sim.control import SimUnit
 from bridge.sim.lan import Datagram
@@ -145,11 +146,13 @@ async def _unit(wire: _Wire) -> Any:
     unit = SimUnit(clock, SimUnitConfig(plugged=True, power=power, inf_delay_ms=10))
     node = SimNode(clock, b"latency", units=[unit], config=NodeConfig(answer_delay_ms=0))
     port.tap(wire.take)
+    port.tap(checker := AifChecker(OWN))
     node.attach(port)
     try:
         yield unit
     finally:
         await node.close()
+    checker.assert_clean()
 
 
 class _Target(asyncio.DatagramProtocol):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.clock import Clock
+from bridge.sim.checker import AifChecker
 from bridge.sim.codec import Esv, SimFrameError, decode
 from bridge.sim.control import SimUnit
 from bridge.sim.lan import Datagram
@@ -69,7 +70,7 @@ async def measure(
     """Commands through the storm (s), memory (bytes) before, in and after it, and what the log said how often."""
     csms, writes = BenchCsms(), Writes(own)
     config = site(folder, await csms.serve(), own, unit, group)
-    async with _unit(unit, group, writes), gateway(config) as program:
+    async with _unit(own, unit, group, writes), gateway(config) as program:
         await csms.wait("StatusNotification", connectorStatus="Occupied")
         calm = [await _session(csms, writes, number) for number in (1, 2)]
         before, peak, commands = program.rss, 0, []
@@ -141,15 +142,17 @@ async def _session(csms: BenchCsms, writes: Writes, number: int) -> tuple[float,
 
 
 @asynccontextmanager
-async def _unit(address: str, group: str, writes: Writes) -> Any:
+async def _unit(own: str, address: str, group: str, writes: Writes) -> Any:
     clock = Clock(1)
     port = await open_udp_port(address, clock, group=group)
     power = PowerConfig(start_delay_ms=0, ramp_w_per_s=1_000_000, stop_ramp_w_per_s=1_000_000)
     unit = SimUnit(clock, SimUnitConfig(plugged=True, power=power, inf_delay_ms=10))
     node = SimNode(clock, b"storm", units=[unit], config=NodeConfig(answer_delay_ms=5))
     port.tap(writes.take)
+    port.tap(checker := AifChecker(own))
     node.attach(port)
     try:
         yield
     finally:
         await node.close()
+    checker.assert_clean()

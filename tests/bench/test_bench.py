@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from tests.bench import (
+    decision_bench,
     echonet_decode,
     footprint,
     latency,
+    load_bench,
     rpc_bench,
     station_bench,
     storm_bench,
@@ -49,6 +51,28 @@ def test_frames_are_decoded_as_fast_as_by_a_decoder_that_checks_nothing(report: 
 
 def test_a_table_decides_in_no_time(report: Report) -> None:
     report("table", table_bench.measure())
+
+
+def test_a_table_decides_nearly_as_fast_as_an_if_ladder_that_says_the_same(report: Report) -> None:
+    figures = decision_bench.measure()
+    report("decision", figures)
+    assert figures["views"] >= 100
+    assert figures["different_answers"] == 0
+    assert figures["table_us"] <= 20
+    assert figures["ratio"] <= 5
+    assert figures["ratio_of_sums"] <= 5
+
+
+async def test_all_mappings_are_loaded_soon_and_sooner_from_the_cache(report: Report, tmp_path: Path) -> None:
+    figures = await load_bench.measure(tmp_path)
+    report("load", figures)
+    assert figures["tables"] >= 4
+    assert figures["troubles"] == []
+    assert figures["cold_s"] <= 1.0
+    assert figures["cached_s"] <= 0.3
+    assert figures["cold_mib"] <= figures["none_mib"] + 0.5
+    assert figures["cached_mib"] <= figures["none_mib"]
+    assert figures["one_cached_mib"] <= figures["one_none_mib"]
 
 
 async def test_a_call_is_answered_fifteen_times_as_fast_as_by_the_ocpp_package(report: Report) -> None:

@@ -4,7 +4,7 @@ They are cheap, so that a machine of two cores can show what the gateway costs. 
 at every reading. Each line on the standard input is a JSON object; each is answered by one on the standard output:
 
     {"inform": 50, "seconds": 20}  plug and unplug one unit after the other, so many a second; then how many were told
-    {"count": true}                what has been asked since the last such line
+    {"count": true}                what has been asked since the last such line; and in all, too early
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import Any
 
 PORT, UNIT, PROFILE = 3610, 0x027E01, 0x0EF001
 PLUGGED, FREE = b"\x43", b"\x30"
+#: How long (s) a unit of this manner may not be asked anything else (AIF 2.4.1), less what a busy machine loses.
+BUSY = {"silent": 19.5, "late": 18.5}
 
 
 def node_address(number: int) -> str:
@@ -63,6 +65,8 @@ class Node:
         self.values = canned(number)
         self.asked: Counter[int] = Counter()
         self.reads = 0
+        self.too_early = 0
+        self._busy_until = 0.0
         self._group = (group, PORT)
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -76,6 +80,9 @@ class Node:
         if data[10] not in (0x61, 0x62):
             return
         self.reads += data[10] == 0x62
+        now = self._loop.time()
+        self.too_early += now < self._busy_until
+        self._busy_until = now + BUSY.get(self.manner, 0.0)
         answer = self._answer(data)
         if self.manner == "good":
             self._socket.sendto(answer, (source[0], PORT))
@@ -141,7 +148,8 @@ async def main(settings: dict[str, Any]) -> None:
         if "inform" in order:
             print(json.dumps(await inform(good, order["inform"], order["seconds"])), flush=True)
             continue
-        told = {node.address: {"reads": node.reads, "asked": {f"{e:02X}": c for e, c in node.asked.items()}}
+        told = {node.address: {"reads": node.reads, "asked": {f"{e:02X}": c for e, c in node.asked.items()},
+                               "too_early": node.too_early}
                 for node in nodes}  # fmt: skip
         for node in nodes:
             node.reads = 0

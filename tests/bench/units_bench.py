@@ -112,6 +112,8 @@ async def latencies(folder: Path, units: int, trouble: dict[int, str] | None = N
         told = await here.ask(here.nodes, {"inform": NEWS, "seconds": NEWS_WINDOW})
         await asyncio.sleep(1)
         seen = await here.ask(here.gateway, {"latencies": 1})
+        asked = await here.ask(here.nodes, {"count": True})
+    assert {address: one["too_early"] for address, one in asked.items() if one["too_early"]} == {}  # AIF 2.4.1
     requests = [took for address, all_of_it in seen["took"].items() if address not in troubled for took in all_of_it]
     assert len(seen["news"]) == told, f"{told} news were sent, {len(seen['news'])} came"
     return {"request_ms": spread(requests), "status_ms": spread(until_decided(seen["news"], seen["decided"]))}

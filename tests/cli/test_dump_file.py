@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.echonet.dump import DumpError, Header, frame_line, parse_dump, read_dump, values_line
 from bridge.echonet.frame import Frame, Service, encode
 from bridge.echonet.wellknown import CONTROLLER
-from bridge.echonet.dump import DumpError, Header, frame_line, parse_dump, read_dump, values_line
 from bridge.gateway.redact import Redactor
 from bridge.mapping.load import load_mappings
 

@@ -18,8 +18,9 @@ import pytest
 from bridge.cli.layout import WIDTH, width_of
 from bridge.cli.main import main
 from bridge.clock import Clock
+from bridge.echonet.dump import parse_dump, read_dump
 from bridge.gateway.config import load_config
-from bridge.echonet.dump import read_dump
+from bridge.sim.checker import AifChecker
 from bridge.sim.control import SimUnit
 from bridge.sim.csms import DemoCsms
 from bridge.sim.node import SimNode
@@ -41,6 +42,7 @@ WHERE = ("--bind", OWN, "--group", GROUP)
 async def unit(**config: Any) -> AsyncIterator[SimUnit]:
     clock = Clock()
     port = await open_udp_port(UNIT, clock, group=GROUP)
+    port.tap(checker := AifChecker(OWN))
     sim = SimUnit(clock, SimUnitConfig(**{"plugged": True, **config}))
     node = SimNode(clock, b"live-test", [sim])
     node.attach(port)
@@ -49,6 +51,7 @@ async def unit(**config: Any) -> AsyncIterator[SimUnit]:
         yield sim
     finally:
         await node.close()
+    checker.assert_clean()
 
 
 async def start(*arguments: str) -> asyncio.subprocess.Process:
@@ -168,6 +171,38 @@ async def test_a_dump_is_written_and_read_again(tmp_path: Path) -> None:
         assert json.loads(out.splitlines()[0])["address"] == UNIT
         code, _, err = await call("dump", UNIT, "--out", str(tmp_path), *WHERE)
         assert (code, "cannot be written" in err) == (1, True)
+
+
+async def test_a_dump_that_could_not_be_made_leaves_an_earlier_one_alone(tmp_path: Path) -> None:
+    path = tmp_path / "unit.jsonl"
+    path.write_text("an earlier dump\n")
+    code, _, err = await call("dump", UNIT, "--out", str(path), "--seconds", "0", *WHERE)
+    assert (code, "from 0.5 to 3600" in err) == (1, True)
+    code, _, err = await call("dump", "car", "--out", str(path), *WHERE)
+    assert (code, "to use a unit's name" in err) == (1, True)
+    assert path.read_text() == "an earlier dump\n"
+
+
+async def _interrupted_dump(*where: str) -> None:
+    process = await start("dump", UNIT, "--seconds", "600", *where)
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE):
+        lines = [(await process.stdout.readline()).decode() for _ in range(8)]
+    process.send_signal(signal.SIGINT)
+    code, out, err = await finished(process)
+    lines += out.splitlines(keepends=True)
+    assert (code, f"{len(lines)} lines, redacted" in err) == (130, True)
+    assert parse_dump(lines).values_at()
+
+
+async def test_an_interrupted_dump_keeps_what_it_has() -> None:
+    async with unit():
+        await _interrupted_dump(*WHERE)
+
+
+async def test_an_interrupted_dump_through_a_gateway_does_too(tmp_path: Path) -> None:
+    async with unit(), gateway(tmp_path) as config:
+        await _interrupted_dump("--config", str(config))
 
 
 async def test_a_ramp_asks_first_steps_and_ends_stopped() -> None:

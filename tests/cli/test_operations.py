@@ -13,9 +13,9 @@ import pytest
 from bridge.cli.discover import as_config, as_table
 from bridge.clock import Clock, run_virtual
 from bridge.echonet.controller import Controller
+from bridge.echonet.dump import parse_dump
 from bridge.evse import Mode
 from bridge.gateway.api import ControlApi
-from bridge.echonet.dump import parse_dump
 from bridge.gateway.inspect import Ground, InspectError, parse_place
 from bridge.gateway.operations import OPERATIONS
 from bridge.mapping.load import load_mappings
@@ -470,6 +470,18 @@ def test_what_a_ramp_may_not_do_is_told_before_anything_moves(request_: dict[str
         with pytest.raises(InspectError, match=said):
             await here.ask("ramp", **{"unit": UNIT, "yes": True, **request_})
         assert unit.log == []
+
+    in_street(play)
+
+
+def test_a_ramp_of_an_object_that_is_not_there_is_told_after_one_timer() -> None:
+    async def play(here: Street) -> None:
+        await here.unit()
+        for place in (f"{UNIT}:02A101", "10.0.0.9:027E01"):
+            began = here.clock.monotonic()
+            with pytest.raises(InspectError, match="`discover` shows which objects are there"):
+                await here.ask("ramp", unit=place)
+            assert here.clock.monotonic() - began < 21_000
 
     in_street(play)
 

@@ -8,6 +8,7 @@ from bridge.clock import run_virtual
 from bridge.sim.checker import AifChecker
 from bridge.sim.codec import Esv, Prop, SimFrame, encode
 from bridge.sim.control import SimUnit
+from bridge.sim.lan import SimLan
 from bridge.sim.node import NodeConfig, SimNode
 from bridge.sim.unit import SimUnitConfig
 from tests.tools.sim_controller import CONTROLLER, UNIT, House
@@ -299,5 +300,26 @@ def test_it_is_asserted_in_words_and_a_test_may_let_something_pass() -> None:
             house.checker.assert_clean()
         house.checker.assert_clean(but=lambda violation: violation.clause == "AIF-2.4.5-1")
         assert len(house.checker.broken()) == 1
+
+    run_virtual(main())
+
+
+def test_a_node_is_one_on_all_its_networks() -> None:
+    async def main() -> None:
+        house = Watched(node_config=NodeConfig(answer_delay_ms=500))
+        other = SimLan(house.clock)
+        checker = AifChecker(house.CONTROLLER_AT, node_at=house.lan.node_at)
+        house.lan.tap(checker)
+        other.tap(checker.also_on("fe80::1", other.node_at))
+        ours, theirs = other.join("fe80::1"), other.join("fe80::2")
+        theirs.attach(house.node._receive)
+        stranger = SimNode(house.clock, b"stranger", [SimUnit(house.clock)])
+        stranger.attach(other.join("fe80::3"))
+        request = encode(SimFrame(2, CONTROLLER, UNIT, Esv.GET, (Prop(0x80),)))
+        house.throw(1, Esv.GET, Prop(0x80))
+        ours.send(request, "fe80::3")
+        assert checker.violations == []
+        ours.send(request, "fe80::2")
+        assert [(v.clause, v.address) for v in checker.violations] == [("AIF-2.4.1-1", "fe80::2")]
 
     run_virtual(main())

@@ -99,6 +99,22 @@ async def test_its_values_are_checked() -> None:
         assert await process.code() == 2
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("2 plug", "there is no device 2: there is one device only, number 1"),
+        ("plug 200", "200 is not 0 to 100; it is: plug [SOC]"),
+        ("write DA", "incomplete; it is: write EPC EDT"),
+    ],
+)
+async def test_a_wrong_line_is_told_with_the_mend(line: str, said: str) -> None:
+    process = await Process.start("--bind", loopback(2, net=95))
+    await process.event("ready")
+    await process.say(line)
+    assert said in (await process.event("error", line=line))["text"]
+    assert await process.end() == 0
+
+
 @pytest.mark.parametrize("line", ["1 plug 40", "1 write DC 03"])
 async def test_a_number_names_the_unit(line: str) -> None:
     process = await Process.start("--address", loopback(2, net=81))

@@ -21,6 +21,7 @@ from typing import Any
 
 from bridge.clock import Clock
 from bridge.gateway.process import STORE
+from bridge.sim.checker import AifChecker
 from bridge.sim.control import SimUnit
 from bridge.sim.csms import DemoCsms, NotConnectedError, StationCallError, StationTimeoutError
 from bridge.sim.node import SimNode
@@ -92,6 +93,7 @@ class KillHouse:
         self._csms = DemoCsms(self._clock)
         self._process: asyncio.subprocess.Process | None = None
         self._killed = asyncio.Event()
+        self._checker: AifChecker | None = None
         self._life = 0
         self._dark: list[int] = []  # where the CSMS went, in its messages
         self._step = ""
@@ -119,6 +121,8 @@ class KillHouse:
         group = f"239.{64 + os.getpid() % 128}.{number}.1"
         port = await open_udp_port(f"{net}.2", self._clock, group=group)
         stack.push_async_callback(port.close)
+        self._checker = AifChecker(f"{net}.1")
+        port.tap(self._checker)
         power = PowerConfig(start_delay_ms=200, ramp_w_per_s=20_000, stop_ramp_w_per_s=40_000)
         unit = SimUnit(self._clock, SimUnitConfig(power=power, inf_delay_ms=50))
         node = SimNode(self._clock, unique=b"kill-house-%02d" % number, units=[unit])
@@ -347,6 +351,7 @@ class KillHouse:
         outcome.faults += [f"{key}: {missing} missing" for key, missing in self._csms.gaps().items()]
         outcome.faults += [f"{key}: never ended" for key in self._csms.station(STATION).ledger.open()]
         outcome.faults += self._csms.violations
+        outcome.faults += self._checker.broken() if self._checker is not None else ["the AIF was not watched"]
         lost = set(outcome.pending_at_kill) - {_number(event) for event in events}
         outcome.faults += [f"{key} seqNo {no} was committed and never sent" for key, no in sorted(lost)]
         again = [number for number in outcome.repeated if number not in self._in_flight_at_dark()]
