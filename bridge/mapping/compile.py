@@ -13,11 +13,12 @@ from bridge.evse import HappeningKind, Mode
 from bridge.mapping.conditions import FLOWS, Conditions, Term, Vocabulary
 from bridge.mapping.context import ABSENT, Context, TermTest
 from bridge.mapping.decide import FaultRule, Row, Rows, row_of
-from bridge.mapping.decision import PollGroup
-from bridge.mapping.logic import Node, always
+from bridge.mapping.decision import PollGroup, Spacing
+from bridge.mapping.logic import Node, Test, always
 from bridge.mapping.measures import SourceOf, compile_meter, compile_source
 from bridge.mapping.model import (
     AskModel,
+    ChargingRow,
     ConnectorRow,
     LocalWord,
     PlugRow,
@@ -27,18 +28,28 @@ from bridge.mapping.model import (
     SourceModel,
     TableModel,
     TermModel,
+    ToldModel,
     VoltsModel,
     WayModel,
 )
 from bridge.mapping.recipe import AskStep, Bounds, Require, Setpoint, Volts, Way
 from bridge.mapping.steps import WriteStep, compile_steps, compile_write
 from bridge.mapping.table import CompiledTable, LocalLimit, LocalMode
+from bridge.mapping.wishes import MEANT, Wish
 from bridge.mapping.yamlfile import Document, Path_, Problems, nearest
 
 _TOLD: Mapping[str, HappeningKind] = {
     "start_transaction": HappeningKind.LOCAL_START,
     "stop_transaction": HappeningKind.LOCAL_STOP,
 }
+_WISHES: Mapping[Wish, str] = {
+    Wish.START: "a start",
+    Wish.STOP: "a stop",
+    Wish.POSITIVE: "a limit above zero",
+    Wish.ZERO: "a limit of zero",
+    Wish.NEGATIVE: "a limit below zero",
+}
+_AS_USUAL = ToldModel.model_validate({})
 _NO_PLUG = frozenset({"plug", "comesTo"})
 _NO_OUTCOME = frozenset({"comesTo"})
 R = TypeVar("R", bound=RowModel)
@@ -92,6 +103,7 @@ class _Compiler:
         meter = compile_meter(self.conditions, model.meter_values)
         self.vocabulary.without = frozenset()
         charging = self._rows("chargingState", model.charging, lambda row: row.state)
+        self._check_told()
         fault = model.notify_event.fault
         path: Path_ = ("NotifyEvent", "fault")
         return CompiledTable(
@@ -119,6 +131,9 @@ class _Compiler:
             poll_groups=self._polls(),
             local_modes=self._local_modes(),
             local_limits=self._local_limits(setpoints),
+            wishes=self._wishes(),
+            spacings=self._spacings(),
+            shown=self._shown(),
         )
 
     # Names
@@ -140,9 +155,38 @@ class _Compiler:
         for name, group in self.model.polling.items():
             epcs = self._bounded(group.read, ("polling", name, "read"))
             found.append(PollGroup(name, epcs, group.active, group.idle, group.announced))
-        for variable, spec in enumerate(self.model.variables):
-            self.conditions.property(spec.property, ("variables", variable, "property"))
         return tuple(found)
+
+    def _shown(self) -> tuple[tuple[str, str, int], ...]:
+        return tuple(
+            (spec.component, spec.variable, self.conditions.property(spec.property, ("variables", place, "property")))
+            for place, spec in enumerate(self.model.variables)
+        )
+
+    # What messages want
+
+    def _wishes(self) -> Mapping[Wish, Mode]:
+        found = {Wish.START: self.model.start.wants, Wish.STOP: self.model.stop.wants}
+        paths: dict[Wish, Path_] = {
+            Wish.START: ("RequestStartTransaction", "wants"),
+            Wish.STOP: ("RequestStopTransaction", "wants"),
+        }
+        for place, row in enumerate(self.model.profile):
+            wish, path = Wish(row.limit), ("SetChargingProfile", place)
+            if wish in found:
+                self._wrong(path, "DUPLICATE-ID", f"a row for a limit that is {row.limit} stands above already")
+            found[wish], paths[wish] = row.wants, (*path, "wants")
+        for wish, mode in found.items():
+            if mode not in MEANT[wish]:
+                allowed = " or ".join(sorted(each.value for each in MEANT[wish]))
+                self._wrong(paths[wish], "WANTS", f"{_WISHES[wish]} may only want {allowed}, not {mode.value}")
+        return found
+
+    def _spacings(self) -> tuple[tuple[Test, Spacing], ...]:
+        return tuple(
+            (self.conditions.compile(row.when, ("spacing", place, "when")), Spacing(row.mode, row.setting))
+            for place, row in enumerate(self.model.spacing)
+        )
 
     # Terms
 
@@ -150,16 +194,20 @@ class _Compiler:
         compiled: dict[str, TermTest] = {}
         for name, model in self.model.terms.items():
             path: Path_ = ("terms", name)
+            self.vocabulary.coming = self.model.terms.keys() - compiled.keys()
             if name in self.vocabulary.words():
                 text = f'"{name}" is a property or a signal already; a term needs a name of its own'
                 self._wrong(path, "DUPLICATE-NAME", text, at_key=True)
+                continue  # where the name is used, what it named before is meant
             compiled[name], self.vocabulary.terms[name] = self._one_term(model, path)
+        self.vocabulary.coming = frozenset()
         return compiled
 
     def _one_term(self, model: TermModel, path: Path_) -> tuple[TermTest, Term]:
-        kinds = [model.first is not None, model.when is not None, model.measure is not None]
-        if sum(kinds) != 1:
-            self._wrong(path, "TERM", 'a term has one of "first", "when" and "measure"')
+        kinds = [key for key in ("first", "when", "measure") if getattr(model, key) is not None]
+        if len(kinds) != 1:
+            said = " and ".join(kinds) or "none of them"
+            self._wrong(path, "TERM", f'a term has one of "first", "when" and "measure", not {said}')
         if model.when is not None:
             return self.conditions.compile(model.when, (*path, "when")), Term(boolean=True)
         if model.measure is not None:
@@ -230,9 +278,6 @@ class _Compiler:
             if any(row.id == model.id for row in rows):
                 self._wrong((*path, "id"), "DUPLICATE-ID", f'a row "{model.id}" stands above already')
             rows.append(self._row(model, path, value(model)))
-        if models[-1].when:
-            text = f'the last row of "{section}" needs to hold always: leave its "when" out'
-            self._wrong((section, len(models) - 1, "when"), "NOT-TOTAL", text)
         for index, model in enumerate(models[:-1]):
             if not model.when:
                 text = f'"{model.id}" always holds and hides the rows below it'
@@ -246,7 +291,33 @@ class _Compiler:
         sees = model.sees if isinstance(model, PlugRow) else None
         ask = model.ask if isinstance(model, ConnectorRow) else None
         asking = self._ask(ask, (*path, "ask"), rule) if ask else None
-        return row_of(model.id, test, value, rule, model.hold, at_boot=at_boot, sees=sees, ask=asking)
+        told = self._told(model)
+        return row_of(
+            model.id,
+            test,
+            value,
+            rule,
+            model.hold,
+            at_boot=at_boot,
+            trigger=told.trigger,
+            stopped=told.stopped,
+            sees=sees,
+            ask=asking,
+        )
+
+    def _told(self, model: RowModel) -> ToldModel:
+        """How a row is told in TransactionEvent."""
+        told = self.model.told
+        words = told.plug if isinstance(model, PlugRow) else told.charging if isinstance(model, ChargingRow) else {}
+        return words.get(model.id, _AS_USUAL)
+
+    def _check_told(self) -> None:
+        told, model = self.model.told, self.model
+        plug, charging = {row.id for row in model.plug}, {row.id for row in model.charging}
+        for section, words, known in (("plug", told.plug, plug), ("chargingState", told.charging, charging)):
+            for name in words.keys() - known:
+                text = f'"{section}" has no row "{name}"{nearest(name, known)}'
+                self._wrong(("TransactionEvent", section, name), "UNKNOWN-NAME", text, at_key=True)
 
     def _rule(self, path: Path_, name: str) -> str:
         return f"{self.document.place(path)} {name}"
@@ -258,6 +329,11 @@ class _Compiler:
 
     # Setpoints
 
+    def _told_apart(self, ids: Sequence[str], path: Path_) -> None:
+        for index, name in enumerate(ids):
+            if name in ids[:index]:
+                self._wrong((*path, index, "id"), "DUPLICATE-ID", f'a row "{name}" stands above already')
+
     def _setpoints(self) -> dict[Mode, Setpoint]:
         for mode in (Mode.PAUSE, Mode.STOP):
             if mode not in self.model.setpoints:
@@ -266,6 +342,8 @@ class _Compiler:
 
     def _setpoint(self, mode: Mode, model: SetpointModel) -> Setpoint:
         path: Path_ = ("setpoints", mode.value)
+        if mode in (Mode.PAUSE, Mode.STOP):
+            self._check_still(mode, model, path)
         ways = tuple(self._way(way, (*path, "ways", index), model) for index, way in enumerate(model.ways))
         return Setpoint(
             mode=mode,
@@ -279,6 +357,15 @@ class _Compiler:
             attempts=model.confirm.attempts,
             rule=self._rule(path, mode.value),
         )
+
+    def _check_still(self, mode: Mode, model: SetpointModel, path: Path_) -> None:
+        """What every other setpoint falls back to must not fall back itself."""
+        if model.limit is not None:
+            self._wrong((*path, "limit"), "IRREVERSIBLE", f"a {mode.value} has no limit: leave it out", at_key=True)
+        for place, way in enumerate(model.ways):
+            if way.pause_first is not None:
+                text = f"a {mode.value} cannot pause first: it is what the others pause by"
+                self._wrong((*path, "ways", place, "pauseFirst"), "IRREVERSIBLE", text, at_key=True)
 
     def _require(self, model: RequireModel, path: Path_) -> Require:
         rule = self._rule(path, model.id)
@@ -301,9 +388,10 @@ class _Compiler:
         if setpoint.limit is None and (model.on_off or _limits(steps)):
             text = f'the way "{model.id}" needs "limit" in its setpoint: what the unit can do'
             self._wrong(path, "MISSING-KEY", text)
-        if not steps and model.pause_first is None:
+        whole = len(steps) == len(model.ensure)  # a step that is wrong is told by itself
+        if not model.ensure and model.pause_first is None:
             self._wrong(path, "MISSING-KEY", f'the way "{model.id}" ensures nothing')
-        elif setpoint.limit is not None and not (model.on_off or model.pause_first) and not _limits(steps):
+        elif setpoint.limit is not None and whole and not (model.on_off or model.pause_first or _limits(steps)):
             text = f'nothing in the way "{model.id}" keeps the limit: write it, or say "onOff: true"'
             self._wrong(path, "NO-LIMIT", text)
         when = self.conditions.compile(model.when, (*path, "when"))
@@ -362,7 +450,8 @@ class _Compiler:
                     found.append(LocalLimit(step.epc, name, setpoint.sign, step.unit == "A", setpoint.bounds))
                     break
             else:
-                text = f'no setpoint writes a limit to "{name}"'
+                written = {s.name for each in setpoints.values() for way in each.ways for s in way.steps if s.is_limit}
+                text = f'no setpoint writes a limit to "{name}"{nearest(name, written)}'
                 self._wrong(("local", name), "UNKNOWN-PROPERTY", text, at_key=True)
         return tuple(found)
 

@@ -6,7 +6,7 @@ Equality and membership (`operationMode: [charge, idle]`), comparison and range 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -36,7 +36,7 @@ from bridge.mapping.logic import (
     closure,
 )
 from bridge.mapping.model import releases
-from bridge.mapping.quantity import quantity
+from bridge.mapping.quantity import none_in, quantity
 from bridge.mapping.yamlfile import Document, Path_, Problems, nearest
 
 _GROUPS: Final = ("all", "any", "not")
@@ -63,6 +63,7 @@ class Vocabulary:
     terms: dict[str, Term] = field(default_factory=dict)
     seen: frozenset[str] = frozenset()
     without: frozenset[str] = frozenset()  # signals that a section must not look at: they depend on it
+    coming: Set[str] = frozenset()  # terms that are not defined yet
 
     def __post_init__(self) -> None:
         self._names: dict[str, frozenset[str]] = {}
@@ -208,6 +209,9 @@ class Conditions:
 
     def _property(self, key: str, value: Any, path: Path_) -> Node:
         epc = self.vocabulary.epc(key)
+        if epc is None and key in self.vocabulary.coming:
+            text = f'a term looks only at terms above it, not at itself or those below: "{key}"'
+            return self._wrong(path, "CIRCULAR", text, at_key=True)
         if epc is None:
             hint = nearest(key, self.vocabulary.words())
             return self._wrong(path, "UNKNOWN-NAME", f'"{key}" is no property, term or signal{hint}', at_key=True)
@@ -222,7 +226,7 @@ class Conditions:
         if value == ABSENT:
             return Lacking(subject)
         if not isinstance(value, Mapping) or not value:
-            return self._wrong(path, "WRONG-TYPE", 'a range is expected, like {min: "60 s"}')
+            return self._wrong(path, "WRONG-TYPE", f"a range is expected, like {{min: {60 if unit == 's' else 10} {unit}}}")
         lowest, highest = LEAST, MOST
         for key, text in value.items():
             if key not in _BOUNDS:
@@ -231,7 +235,7 @@ class Conditions:
                 continue
             found = quantity(text) if isinstance(text, str) else None
             if found is None or found[1] != unit:
-                self._wrong((*path, key), "QUANTITY", f'"{text}" is no quantity in {unit}')
+                self._wrong((*path, key), "QUANTITY", none_in(text, unit))
             elif key in ("min", "above"):
                 lowest = max(lowest, found[0] + (key == "above"))
             else:

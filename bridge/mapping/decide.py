@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.echonet.values import State, Value
-from bridge.evse import ChargingState, Connector, Fault, Plug
+from bridge.errors import MappingError
+from bridge.evse import ChargingState, Connector, Fault, Plug, StopReason, Trigger
 from bridge.mapping.context import Context
 from bridge.mapping.decision import Answer
 from bridge.mapping.logic import Test
@@ -28,12 +29,28 @@ class Row:
 Rows = tuple[Row, ...]
 
 
-def first_row(rows: Rows, context: Context) -> Row:
-    """The row that decides. The last one has no condition (compile sees to it), so there always is one."""
+class TableGapError(MappingError):
+    """A section has no row for a situation that came up. `ocpp-echonet map check` finds such a gap before it does."""
+
+    def __init__(self, section: str, rows: Rows) -> None:
+        self.section = section
+        place = rows[-1].answer.rule.rpartition(" ")[0]
+        super().__init__(
+            f'{place}:1: NOT-TOTAL no row of "{section}" holds in the situation of this unit: leave the "when" of the '
+            "last row out, or add a row - `ocpp-echonet map check` shows the situation"
+        )
+
+
+def first_row(rows: Rows, context: Context, section: str = "") -> Row:
+    """The row that decides: the first that holds.
+
+    Raises:
+        TableGapError: none does; the message names the file, the section and the mend.
+    """
     for row in rows:
         if row.test(context):
             return row
-    raise AssertionError("a section without a last row was not refused")
+    raise TableGapError(section, rows)
 
 
 def row_of(
@@ -44,12 +61,14 @@ def row_of(
     hold: int,
     *,
     at_boot: Connector | None = None,
+    trigger: Trigger | None = None,
+    stopped: StopReason | None = None,
     sees: str | None = None,
     ask: AskStep | None = None,
 ) -> Row:
     """A row from its parts; any other value (`keep`) keeps what was."""
     kept = value if isinstance(value, Connector | ChargingState | Plug) else None
-    return Row(row_id, test, Answer(kept, rule, hold, at_boot), sees, ask)
+    return Row(row_id, test, Answer(kept, rule, hold, at_boot, trigger, stopped), sees, ask)
 
 
 @dataclass(frozen=True)

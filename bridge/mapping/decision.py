@@ -10,7 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bridge.evse import Abilities, ChargingState, Connector, Fault, HappeningKind, Mode, Plug, Reading, Wanted
+from bridge.evse import (
+    Abilities,
+    ChargingState,
+    Connector,
+    Fault,
+    HappeningKind,
+    Mode,
+    Plug,
+    Reading,
+    StopReason,
+    Trigger,
+    Variable,
+    Wanted,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +86,24 @@ class View:
 class Answer:
     """One decided row. `value` None means keep what was. `rule` is `file:line id`; `hold` ms it must stay true.
 
-    `at_boot` is what to take instead of None where nothing was decided or stored before.
+    `at_boot` is what to take instead of None where nothing was decided or stored before. `trigger` says how a change to
+    it is told, `stopped` why a transaction ends that ends by it; None: as usual.
     """
 
     value: Connector | ChargingState | Plug | None
     rule: str
     hold: int = 0
     at_boot: Connector | None = None
+    trigger: Trigger | None = None
+    stopped: StopReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spacing:
+    """How long (ms) after our own last write of it the mode is not ordered again, and a setting is not raised again."""
+
+    mode: int = 0
+    setting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +137,7 @@ class Decision:
     flowing: bool | None  # power beyond the threshold; None: cannot be measured
     seen: frozenset[str] = frozenset()  # to be put into later views
     ask: Ask | None = None
+    trouble: str | None = None  # why the unit cannot be served, for a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +160,7 @@ class Recipe:
     otherwise: tuple[Step, ...] = ()
     rule: str = ""
     note: str = ""
+    spacing: Spacing = Spacing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +199,30 @@ class LocalChange:
 class Table(Protocol):
     """One class's compiled table. Pure, fast, and without memory of its own."""
 
-    class_code: int  # 0x027E
-    content_hash: str
-    max_opc: int  # AIF 2.4.4: 8, 0x02A1: 4
-    attributes: tuple[tuple[int, ...], ...]  # what is read at start, request by request, after 0x82 and the maps
+    @property
+    def class_code(self) -> int:
+        """0x027E."""
+
+    @property
+    def content_hash(self) -> str:
+        """Changes with anything that it was made of."""
+
+    @property
+    def max_opc(self) -> int:
+        """AIF 2.4.4: how many properties a request may hold; 8, 0x02A1: 4."""
+
+    @property
+    def attributes(self) -> tuple[tuple[int, ...], ...]:
+        """What is read at start, request by request, after 0x82 and the maps."""
 
     def release(self, edt_82: bytes) -> str:
         """The Appendix release letter of 0x82's EDT, '' where it says none that is known."""
+
+    def wants(self, wanted: Wanted) -> Mode:
+        """Which setpoint a wish stands for on this class: the messages' sections of the table."""
+
+    def variables(self, view: View) -> tuple[Variable, ...]:
+        """What the unit shows in the device model."""
 
     def decide(self, view: View) -> Decision:
         """Plug, connector status, charging state, measures."""

@@ -35,11 +35,14 @@ from bridge.mapping.model import (
     StructModel,
     releases,
 )
+from bridge.mapping.quantity import UNITS
 from bridge.mapping.yamlfile import Document, Problems, nearest
 
 #: Channels count from 1 to 252; a unit that measures none says so (Appendix, class 0x0287).
 _NO_CHANNEL = StateCodec(1, ((253, 253, "undefined"),))
 _FIRST_CHANNEL = OneOfCodec((IntegerCodec(1, False, 1, 252, 1, 1), _NO_CHANNEL))
+#: A property's value counts its bytes in one (PDC).
+MOST_BYTES = 255
 _PLAIN: Mapping[str, Codec] = {"release": ReleaseCodec(), "date": DateCodec(), "time": TimeCodec()}
 
 
@@ -50,7 +53,7 @@ def build_classes(files: Iterable[tuple[Document, DevicesModel]], problems: Prob
         if model.class_code in by_code:
             other = by_code[model.class_code][0].file
             problems.add(document, ("class",), "DUPLICATE-CLASS", f"{model.class_code} is described in {other} already")
-        by_code[model.class_code] = (document, model)
+        by_code.setdefault(model.class_code, (document, model))
     built: dict[int, DeviceClass] = {}
     for code in by_code:
         _build(code, by_code, built, problems, ())
@@ -70,14 +73,20 @@ def _build(
     document, model = by_code[code]
     parent = None
     if model.parent is not None:
-        if model.parent not in by_code or model.parent in (*below, code):
-            hint = nearest(model.parent, by_code)
-            problems.add(document, ("parent",), "UNKNOWN-CLASS", f"there is no class {model.parent} above it{hint}")
+        if model.parent in (*below, code):
+            ring = " -> ".join((*below, code, model.parent))
+            problems.add(document, ("parent",), "UNKNOWN-CLASS", f"the class would stand above itself: {ring}")
+        elif model.parent not in by_code:
+            known = ", ".join(sorted(each for each in by_code if each != code)) or "none beside this one"
+            text = f"no dictionary describes {model.parent}, only {known}"
+            problems.add(document, ("parent",), "UNKNOWN-CLASS", text)
         else:
             parent = _build(model.parent, by_code, built, problems, (*below, code))
     properties = tuple(prop for index in range(len(model.properties)) for prop in _definitions(document, index, model))
     _check(document, model, problems)
-    built[number] = DeviceClass(number, model.name, model.en, model.ja, properties, parent)
+    built[number] = DeviceClass(
+        number, model.name, model.en, model.ja, properties, parent, model.max_properties
+    )
     return built[number]
 
 
@@ -98,6 +107,7 @@ def _definitions(document: Document, index: int, model: DevicesModel) -> Iterabl
                 codec=codec,
                 first=letters[0],
                 last=letters[-1],
+                limited_by=tuple((way, tuple(names)) for way, names in source.limited_by.items()),
             )
 
 
@@ -171,6 +181,7 @@ def _check(document: Document, model: DevicesModel, problems: Problems) -> None:
         if not _codes(prop.epc) or (len(_codes(prop.epc)) > 1) is not prop.name.endswith(NUMBER):
             text = f'"{prop.name}" with {prop.epc}: a range of codes goes with a {NUMBER} for the number, and no other'
             problems.add(document, ("properties", index, "epc"), "EPC", text)
+        _check_limits(document, index, prop, {each.name for each in model.properties}, problems)
         for number, definition in enumerate(prop.definitions):
             path = ("properties", index, "definitions", number)
             _check_encoding(document, (*path, "encoding"), definition.encoding, problems)
@@ -183,6 +194,15 @@ def _check(document: Document, model: DevicesModel, problems: Problems) -> None:
                     break
             else:
                 seen |= keys
+
+
+def _check_limits(document: Document, index: int, prop: PropertyModel, known: set[str], problems: Problems) -> None:
+    for way, names in prop.limited_by.items():
+        for place, name in enumerate(names):
+            if name not in known:
+                path = ("properties", index, "limitedBy", way, place)
+                text = f'there is no "{name}" in this file{nearest(name, known)}'
+                problems.add(document, path, "UNKNOWN-PROPERTY", text)
 
 
 def _keys(prop: PropertyModel, release: str, index: int) -> dict[tuple[str, str], int]:
@@ -199,6 +219,14 @@ def _check_encoding(document: Document, path: tuple[str | int, ...], model: obje
             if not lowest <= low <= high <= highest:
                 text = f"{low}..{high} is no range within {model.type} ({lowest}..{highest})"
                 problems.add(document, (*path, "range"), "OUT-OF-RANGE", text)
+            if model.unit and model.unit not in UNITS:
+                text = f'"{model.unit}" is no unit that tables know{nearest(model.unit, UNITS)}'
+                problems.add(document, (*path, "unit"), "UNIT", f"{text} - known: {', '.join(UNITS)}")
+        case RawModel():
+            least, most = model.bytes
+            if not 0 <= least <= most <= MOST_BYTES:
+                text = f"{least} to {most} bytes cannot be (at most {MOST_BYTES}, the least first)"
+                problems.add(document, (*path, "bytes"), "OUT-OF-RANGE", text)
         case StateModel():
             _check_codes(document, path, model, problems)
         case StructModel():

@@ -1,28 +1,45 @@
 """Runs the examples that stand in a table: each one is a test, and every row needs one.
 
 An example gives a situation by names (`chargeDischargeStatus: chargeable`) or by frames (`"C7=43"`), perhaps a message
-that is received, and what is expected of it. What it does not give is as in the table's `exampleUnit`.
+that is received, and what is expected of it (`bridge.mapping.expected` has the words). What it does not give is as in
+the table's `exampleUnit`. Several values in a list (`equipmentType: [ac_cplt, ac_hlc_charge]`, `release: G-M`) are so
+many examples in one: each has to be answered so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
+from math import prod
 from typing import Any, Final
 
 from bridge.echonet.dictionary import RELEASES
 from bridge.echonet.values import IntegerCodec, PropertyValueError
 from bridge.evse import Amount, Mode, Reading, Urgency, Wanted
-from bridge.mapping.decision import Ask, Decision, Fact, Measures, Recipe, Refusal, View
-from bridge.mapping.measures import UNITS
+from bridge.mapping.decide import TableGapError
+from bridge.mapping.decision import Decision, Fact, Measures, Recipe, Refusal, View
+from bridge.mapping.expected import EXPECTED, Outcome, id_of, narrowed, number_of
 from bridge.mapping.meter import CompiledMeter
-from bridge.mapping.model import ExampleModel, TableModel
+from bridge.mapping.model import ExampleModel, TableModel, releases
 from bridge.mapping.quantity import quantity
 from bridge.mapping.table import CompiledTable, TableSource
 from bridge.mapping.yamlfile import Document, Path_, Problem, Problems, nearest
 
+__all__ = [
+    "ExampleError",
+    "Outcome",
+    "meter_view",
+    "number_of",
+    "outcome_of",
+    "outcome_of_view",
+    "outcomes_of",
+    "run_examples",
+    "view_of",
+]
 _NOW: Final = 10_000_000
 _WROTE: Final = 1000  # ms before now
+_MOST_CASES: Final = 500  # in one example
 
 
 class ExampleError(Exception):
@@ -42,6 +59,7 @@ class _Situation:
     ages: dict[int, int] = field(default_factory=dict)
     notified: frozenset[int] = frozenset()
     wrote: frozenset[int] = frozenset()
+    before: list[Any] | None = None
 
     def epc(self, name: object) -> int:
         found = self.table.device.epc_of(name) if isinstance(name, str) else None
@@ -71,6 +89,14 @@ class _Situation:
             **maps,
             **self.view,
         )
+
+    def earlier(self) -> View | None:
+        """The view before, if the example gives one: what it does not give was as it is now."""
+        if self.before is None:
+            return None
+        situation = replace(self, values=dict(self.values), view=dict(self.view), wanted=dict(self.wanted))
+        _take(situation, self.before)
+        return situation.build()
 
     def _fact(self, epc: int, form: str, value: Any) -> Fact:
         edt = bytes.fromhex(value) if form == "hex" else self._encode(epc, value)
@@ -142,7 +168,11 @@ def _refused(situation: _Situation, value: Any) -> None:
     situation.view["refused"] = situation.epcs(value)
 
 
-#: What may be given besides properties.
+def _before(situation: _Situation, value: Any) -> None:
+    situation.before = _listed(value)
+
+
+#: What may be given besides properties. `before`: what was otherwise just before, for local changes.
 _GIVEN: Final[Mapping[str, Callable[[_Situation, Any], None]]] = {
     "release": _release,
     "wanted": _set("wanted", "mode", Mode),
@@ -172,23 +202,73 @@ _GIVEN: Final[Mapping[str, Callable[[_Situation, Any], None]]] = {
     "ages": _ages,
     "notified": _notified,
     "wrote": _wrote,
+    "before": _before,
 }
 
 
+#: Words of `given` for which a list is one value.
+_LISTED: Final = frozenset({"settable", "gettable", "announced", "refused", "notified", "wrote", "seen", "before"})
+
+
+def cases_of(example: ExampleModel) -> Iterator[tuple[str, ExampleModel]]:
+    """An example for each combination of the values that stand in lists, and what it is called; mostly only itself.
+
+    Raises:
+        ExampleError: there are too many.
+    """
+    parts = _listed(example.given)
+    choices = [
+        (place, key, found)
+        for place, part in enumerate(parts)
+        if isinstance(part, Mapping)
+        for key, value in part.items()
+        if len(found := _choices(key, value)) != 1
+    ]
+    if not choices:
+        yield "", example
+        return
+    if prod(len(found) for _, _, found in choices) > _MOST_CASES:
+        raise ExampleError(f"these are more than {_MOST_CASES} combinations: make several examples of them")
+    for chosen in product(*(found for _, _, found in choices)):
+        given = [dict(part) if isinstance(part, Mapping) else part for part in parts]
+        for (place, key, _), value in zip(choices, chosen, strict=True):
+            given[place][key] = value
+        said = (f"{key} {value}" for (_, key, _), value in zip(choices, chosen, strict=True))
+        yield f" with {', '.join(said)}", example.model_copy(update={"given": given})
+
+
+def _choices(key: str, value: Any) -> list[Any]:
+    """The values that a word of `given` takes one after the other."""
+    if key == "release" and isinstance(value, str) and "-" in value:
+        try:
+            return list(releases(value))
+        except ValueError:
+            raise ExampleError(f'release: "{value}" is no range like G-M') from None
+    return value if isinstance(value, list) and key not in _LISTED else [value]
+
+
 def view_of(source: TableSource, example: ExampleModel) -> View:
-    """The view that an example describes.
+    """The view that an example describes; of one that stands for several the first.
 
     Raises:
         ExampleError: it names something that does not exist.
     """
+    return _situation(source, next(cases_of(example))[1]).build()
+
+
+def _situation(source: TableSource, example: ExampleModel) -> _Situation:
     situation = _Situation(source.table)
     _give(situation, source.model.example_unit)
     if example.receive is not None:
         situation.wanted |= {"authorized": True, "in_transaction": True}
         for message, payload in example.receive.items():
             situation.wanted |= _wants(source.model, message, payload)
-    _take(situation, example.given if isinstance(example.given, list) else [example.given])
-    return situation.build()
+    _take(situation, _listed(example.given))
+    return situation
+
+
+def _listed(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [given]
 
 
 def meter_view(table: CompiledMeter, given: Iterable[Any]) -> View:
@@ -257,81 +337,33 @@ def _wants(model: TableModel, message: str, payload: Mapping[str, Any]) -> dict[
     return {"mode": mode, "target": limit}
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a table says about an example."""
-
-    view: View
-    decision: Decision
-    answer: Recipe | Ask | Refusal
-    confirmed: bool
-
-    @property
-    def writes(self) -> list[str]:
-        """The writes that would go out: only what differs, and none once a stop or pause stands."""
-        if not isinstance(self.answer, Recipe) or (self.confirmed and self.answer.attempts == 0):
-            return []
-        steps = [step for step in self.answer.steps if not self._stands(step.epc, step.edt)]
-        return [f"{step.epc:02X}={step.edt.hex().upper()}" for step in steps]
-
-    def _stands(self, epc: int, edt: bytes) -> bool:
-        fact = self.view.facts.get(epc)
-        return fact is not None and fact.edt == edt
-
-
 def outcome_of(source: TableSource, example: ExampleModel) -> Outcome:
-    """Let the table answer an example."""
-    view, table = view_of(source, example), source.table
+    """Let the table answer an example; of one that stands for several the first.
+
+    Raises:
+        ExampleError: it names something that does not exist.
+    """
+    return next(outcomes_of(source, example))
+
+
+def outcomes_of(source: TableSource, example: ExampleModel) -> Iterator[Outcome]:
+    """Let the table answer each case of an example.
+
+    Raises:
+        ExampleError: it names something that does not exist.
+    """
+    for _, case in cases_of(example):
+        situation = _situation(source, case)
+        yield outcome_of_view(source.table, situation.build(), situation.earlier())
+
+
+def outcome_of_view(table: CompiledTable, view: View, before: View | None = None) -> Outcome:
+    """What a table says of a view. `before`: the view from which local changes are told."""
     decision = table.decide(view)
     seen = replace(view, seen=view.seen | decision.seen)
-    return Outcome(view, decision, table.recipe(seen), table.confirmed(seen))
+    return Outcome(view, decision, table.recipe(seen), table.confirmed(seen), table, before)
 
 
-def _id(rule: str) -> str:
-    return rule.rpartition(" ")[2]
-
-
-def _word(value: object) -> str:
-    return "keep" if value is None else str(value)
-
-
-def _readings(outcome: Outcome) -> dict[str, Reading]:
-    measures = outcome.decision.measures
-    return {name: reading for name in UNITS if (reading := getattr(measures, name)) is not None}
-
-
-def _measures(outcome: Outcome) -> dict[str, Any]:
-    vehicle_id = outcome.decision.measures.vehicle_id
-    found: dict[str, Any] = {name: reading.value for name, reading in _readings(outcome).items()}
-    return found | ({"vehicle_id": vehicle_id} if vehicle_id else {})
-
-
-def _origins(outcome: Outcome) -> dict[str, str]:
-    return {name: reading.origin for name, reading in _readings(outcome).items()}
-
-
-def _ask_frame(ask: Ask | None) -> str | None:
-    return f"{ask.step.epc:02X}={ask.step.edt.hex().upper()}" if ask else None
-
-
-#: What may be expected, and how the table's answer to it is read.
-_EXPECTED: Final[Mapping[str, Callable[[Outcome], Any]]] = {
-    "plug": lambda o: _word(o.decision.plug.value),
-    "connector": lambda o: _word(o.decision.connector.value),
-    "chargingState": lambda o: _word(o.decision.charging_state.value),
-    "writes": lambda o: o.writes,
-    "otherwise": lambda o: (
-        [f"{s.epc:02X}={s.edt.hex().upper()}" for s in o.answer.otherwise] if isinstance(o.answer, Recipe) else []
-    ),
-    "mode": lambda o: o.answer.mode.value if isinstance(o.answer, Recipe) else None,
-    "way": lambda o: _id(o.answer.rule) if isinstance(o.answer, Recipe) else None,
-    "refused": lambda o: _id(o.answer.rule) if isinstance(o.answer, Refusal) else None,
-    "ask": lambda o: _ask_frame(o.answer if isinstance(o.answer, Ask) else o.decision.ask),
-    "confirmed": lambda o: o.confirmed,
-    "fault": lambda o: o.decision.fault.code if o.decision.fault else None,
-    "measures": _measures,
-    "origins": _origins,
-}
 _SECTIONS: Final[Mapping[str, tuple[str, Callable[[Decision], str]]]] = {
     "plug": ("plug", lambda d: d.plug.rule),
     "StatusNotification": ("connector", lambda d: d.connector.rule),
@@ -344,23 +376,35 @@ def run_examples(source: TableSource) -> list[Problem]:
     problems, document = Problems(), source.document
     answered: set[tuple[str, str]] = set()
     for index, example in enumerate(source.model.examples):
-        path: Path_ = ("examples", index)
-        try:
-            outcome = outcome_of(source, example)
-        except ExampleError as reason:
-            problems.add(document, (*path, "given"), "EXAMPLE", str(reason))
-            continue
-        _compare(document, (*path, "expect"), example, outcome, problems)
-        answered |= {
-            (section, _id(rule(outcome.decision)))
-            for section, (key, rule) in _SECTIONS.items()
-            if key in example.expect
-        }
+        answered |= _run(source, ("examples", index), example, problems)
     for section, index, row_id in _row_ids(source.table):
         if (section, row_id) not in answered:
             text = f'no example is answered by the row "{row_id}"'
             problems.add(document, (section, index), "NO-EXAMPLE", text)
     return sorted(problems.found)
+
+
+def _run(source: TableSource, path: Path_, example: ExampleModel, problems: Problems) -> set[tuple[str, str]]:
+    """All cases of an example up to the first that fails; gives back the rows that have answered."""
+    document, answered = source.document, set()
+    try:
+        for name, case in cases_of(example):
+            found, situation = Problems(), _situation(source, case)
+            outcome = outcome_of_view(source.table, situation.build(), situation.earlier())
+            _compare(document, (*path, "expect"), case, outcome, found)
+            problems.found += [replace(each, message=each.message + name) for each in found.found]
+            if found.found:
+                break
+            answered |= {
+                (section, id_of(rule(outcome.decision)))
+                for section, (key, rule) in _SECTIONS.items()
+                if key in example.expect
+            }
+    except ExampleError as reason:
+        problems.add(document, (*path, "given"), "EXAMPLE", str(reason))
+    except TableGapError as gap:
+        problems.add(document, (*path, "given"), "EXAMPLE", f'no row of "{gap.section}" holds in this situation')
+    return answered
 
 
 def _row_ids(table: CompiledTable) -> Iterable[tuple[str, int, str]]:
@@ -370,27 +414,17 @@ def _row_ids(table: CompiledTable) -> Iterable[tuple[str, int, str]]:
 
 def _compare(document: Document, path: Path_, example: ExampleModel, outcome: Outcome, problems: Problems) -> None:
     for key, expected in example.expect.items():
-        read = _EXPECTED.get(key)
-        if read is None:
-            hint = nearest(key, _EXPECTED)
+        word = EXPECTED.get(key)
+        if word is None:
+            hint = nearest(key, EXPECTED)
             problems.add(document, (*path, key), "UNKNOWN-KEY", f'unknown expectation "{key}"{hint}', at_key=True)
             continue
-        found = read(outcome)
-        wanted = (
-            {name: number_of(value) for name, value in expected.items()} if isinstance(expected, dict) else expected
-        )
-        if isinstance(found, dict) and isinstance(wanted, dict):
-            found = {name: found.get(name) for name in wanted}
+        wanted = number_of(expected)
+        found = narrowed(word.read(outcome), wanted)
         if found != wanted:
-            rules = ", ".join(_id(rule(outcome.decision)) for _, rule in _SECTIONS.values())
+            rules = ", ".join(id_of(rule(outcome.decision)) for _, rule in _SECTIONS.values())
             text = f"{key} is {found}, not {wanted} (rows {rules}{_why(outcome)})"
             problems.add(document, (*path, key), "EXAMPLE", text)
-
-
-def number_of(value: Any) -> Any:
-    """A quantity in thousandths; anything else as it is."""
-    found = quantity(value) if isinstance(value, str) else None
-    return found[0] if found else value
 
 
 def _why(outcome: Outcome) -> str:

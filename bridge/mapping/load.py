@@ -4,37 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bridge.echonet.dictionary import DeviceClass
-from bridge.echonet.wellknown import NODE_PROFILE, class_of
 from bridge.errors import MappingError
 from bridge.mapping.compile import compile_table
 from bridge.mapping.devices import build_classes
+from bridge.mapping.files import Files, VendorFile, default_folder, read_folder, read_paths
+from bridge.mapping.identity import Identity, identity_of
+from bridge.mapping.logic import Node
 from bridge.mapping.model import DevicesModel, TableModel
+from bridge.mapping.overlay import Base, BrokenOverlay, Overlays, OverlaySource
+from bridge.mapping.overlaycheck import misplaced, ties, twins
+from bridge.mapping.overlayheader import read_header
 from bridge.mapping.table import CompiledTable, TableSource
-from bridge.mapping.yamlfile import Document, Model, Problems, check, load_yaml, nearest
+from bridge.mapping.yamlfile import Document, Model, Path_, Problems, check, nearest
 
 if TYPE_CHECKING:
+    from bridge.mapping.cache import DocumentCache
     from bridge.mapping.meter import CompiledMeter, MeterSource
 
-_PACKAGE: Final = Path(__file__).resolve().parent.parent
+__all__ = ["Mappings", "default_folder", "load_mappings", "load_paths"]
 _TABLE: Final = "table"
 _METER: Final = "meter"
-_EXAMPLES: Final = "examples"
-#: The node profile: every unit lives on a node.
-_ALWAYS: Final = (class_of(NODE_PROFILE),)
-_CLASS_LINE: Final = re.compile(rb"""^(class|parent):\s*["']?(0x[0-9A-Fa-f]{4})\b""", re.MULTILINE)
-#: In a wheel the mappings lie in the package, in a checkout beside it.
-_PLACES: Final = (_PACKAGE / "_mappings", _PACKAGE.parent / "mappings")
+_PLACE: Final = re.compile(r"(.+?):(\d+):(\d+): ")
 
 
 @dataclass(frozen=True)
 class Mappings:
-    """All that a folder holds. `content_hash` changes with any file's content."""
+    """All that a folder holds. `content_hash` changes with any file's content.
+
+    `asked`: the names of the files that a tool was asked for (`load_paths`); the others are there to read them with.
+    `overlays`: laid over their tables when a unit or a tool asks for them; `identities` and `table_files` are of each
+    class.
+    """
 
     folder: Path
     classes: Mapping[int, DeviceClass]
@@ -43,10 +50,28 @@ class Mappings:
     content_hash: str
     meters: Mapping[int, CompiledMeter] = field(default_factory=dict)
     meter_sources: tuple[MeterSource, ...] = ()
+    asked: frozenset[str] = frozenset()
+    overlays: Overlays = field(default_factory=Overlays)
+    identities: Mapping[int, Identity] = field(default_factory=dict)
+    table_files: Mapping[int, str] = field(default_factory=dict)
 
     def without_sources(self) -> Mappings:
-        """Only what a gateway needs: the files' contents are let go."""
-        return replace(self, sources=(), meter_sources=())
+        """Only what a gateway needs: the files' contents are let go, or packed where an overlay may need them."""
+        return replace(self, sources=(), meter_sources=(), overlays=self.overlays.light())
+
+    @property
+    def broken(self) -> Mapping[str, BrokenOverlay]:
+        """The overlays that cannot be used, by id."""
+        return self.overlays.broken
+
+    @property
+    def overlay_sources(self) -> tuple[OverlaySource, ...]:
+        """Every overlay on its table, in the order of the files; those that are broken are left out."""
+        found = []
+        for header in sorted(self.overlays.headers.values(), key=lambda header: header.file):
+            with suppress(MappingError):
+                found.append(self.overlays.source(header.id))
+        return tuple(found)
 
     def table(self, class_code: int) -> CompiledTable:
         """The table of a class.
@@ -75,87 +100,125 @@ class Mappings:
         return found
 
 
-def default_folder() -> Path:
-    """The mappings that are shipped.
+def load_mappings(
+    folder: Path | None = None,
+    only: Collection[int] | None = None,
+    cache: DocumentCache | None = None,
+    *,
+    lenient: bool = False,
+) -> Mappings:
+    """Read, check and compile a folder (the shipped one by default): its dictionaries, tables and overlays.
 
-    Raises:
-        MappingError: they are missing from this installation.
-    """
-    for place in _PLACES:
-        if (place / "tables").is_dir():
-            return place
-    raise MappingError(f"the shipped mappings are missing: neither {_PLACES[0]} nor {_PLACES[1]} exists")
-
-
-def load_mappings(folder: Path | None = None, only: Collection[int] | None = None) -> Mappings:
-    """Read, check and compile `devices/` and `tables/` of a folder (the shipped one by default).
-
-    `only`: nothing but what these classes need is looked at, and no example, which saves a gateway time and memory.
+    `only`: nothing but what these classes need is looked at, and no example, which saves a gateway time and memory; of
+    an overlay only its head, until a unit needs it. `lenient`: an overlay with mistakes is no error; it stands in
+    `Mappings.broken`, and `choose` gives its units no table.
 
     Raises:
         MappingError: with every mistake of every file, a line each.
     """
-    root = folder if folder is not None else default_folder()
-    if not root.is_dir():
-        raise MappingError(f"{root}: no such folder")
-    problems = Problems()
     failures: list[str] = []
-    shown = str(folder) if folder is not None else "mappings"
-    device_files = _documents(root, shown, "devices", failures, only)
-    table_files = _documents(root, shown, "tables", failures, only)
-    devices = _models(device_files, DevicesModel, problems)
-    classes = build_classes(devices, problems)
-    compiler = _Tables(classes, [document for document, _ in devices], problems)
-    for document in table_files:
-        compiler.take(document)
-    messages = failures + [str(problem) for problem in sorted(set(problems.found))]
-    if messages:
-        raise MappingError("\n".join(messages))
-    return Mappings(
-        folder=root,
-        classes=classes,
-        tables={source.table.class_code: source.table for source in compiler.tables},
-        sources=tuple(compiler.tables),
-        content_hash=_hash([*device_files, *table_files]),
-        meters={source.table.class_code: source.table for source in compiler.meters},
-        meter_sources=tuple(compiler.meters),
-    )
+    files = read_folder(folder, failures, only, cache)
+    loading = _Loading(folder or default_folder(), files, failures)
+    return loading.mappings(files.names(), eager=only is None, lenient=lenient)
 
 
-def _documents(root: Path, shown: str, kind: str, failures: list[str], only: Collection[int] | None) -> list[Document]:
-    """All files of a folder that are YAML, in the order of their names; those of other classes are not read."""
-    found = []
-    without = None if only is None else _EXAMPLES
-    paths = sorted((root / kind).glob("*.yaml"))
-    for path in paths if only is None else _needed(paths, only):
-        try:
-            found.append(load_yaml(path, name=f"{shown}/{kind}/{path.name}", without=without))
-        except MappingError as reason:
-            failures.append(str(reason))
-    return found
+def load_paths(paths: Sequence[Path], cache: DocumentCache | None = None) -> Mappings:
+    """What a tool is asked to look at: a folder (complete in itself), or files; without any the shipped folder.
+
+    Files are read with the shipped ones beside them, and take the place of those for the same class or with the same
+    id. `Mappings.asked` names those that were asked for. `cache`: the one that tools share, unless another is given.
+
+    Raises:
+        MappingError: with every mistake of every file, a line each.
+    """
+    from bridge.mapping.cache import cache_of_tools
+
+    failures: list[str] = []
+    folder, files, asked = read_paths(paths, failures, cache or cache_of_tools())
+    loading = _Loading(folder, files, failures)
+    if not any(path.is_dir() for path in paths) and paths:
+        loading.only_parents_of(asked)
+    return loading.mappings(asked, eager=True, lenient=False)
 
 
-def _needed(paths: Iterable[Path], only: Collection[int]) -> list[Path]:
-    """The files for some classes and those above them, seen without parsing; those where nothing is seen too."""
-    told = {path: _at_a_glance(path) for path in paths}
-    above = {code: parent for code, parent in told.values() if parent is not None}
-    wanted: set[int | None] = {None, *_ALWAYS}
-    for each in only:
-        code: int | None = each
-        while code is not None and code not in wanted:
-            wanted.add(code)
-            code = above.get(code)
-    return [path for path, (code, _) in told.items() if code in wanted]
+class _Loading:
+    """Puts one set of mappings together."""
+
+    def __init__(self, folder: Path, files: Files, failures: list[str]) -> None:
+        self._folder = folder
+        self._files = files
+        self._failures = failures
+        self._problems = Problems()
+        self._headers = [read_header(file) for file in files.vendors]
+        self._known = [header.id for header in self._headers]
+
+    def only_parents_of(self, asked: Collection[str]) -> None:
+        """Of the overlays that nobody has asked for only those are needed on which others stand."""
+        wanted = {header.id for header in self._headers if header.file in asked}
+        parents = {header.id: header.parent for header in self._headers}
+        for name in tuple(wanted):
+            above = parents.get(name)
+            while above is not None and above not in wanted:
+                wanted.add(above)
+                above = parents.get(above)
+        self._headers = [header for header in self._headers if header.id in wanted]
+        files = {header.file for header in self._headers}
+        self._files.vendors = [file for file in self._files.vendors if file.file in files]
+
+    def mappings(self, asked: frozenset[str], *, eager: bool, lenient: bool) -> Mappings:
+        """All of it; `eager`: every overlay is tried."""
+        files, problems = self._files, self._problems
+        devices = _models(files.devices, DevicesModel, problems)
+        classes = build_classes(devices, problems)
+        told = {_class_of(document) for document in files.devices} | ({None} if self._failures else set())
+        compiler = _Tables(classes, [document for document, _ in devices], problems, told)
+        for document in files.tables:
+            compiler.take(document)
+        overlays = self._overlays(compiler, classes, eager=eager)
+        messages = self._failures + [str(problem) for problem in sorted(set(problems.found))]
+        if not lenient:
+            broken = [error for each in overlays.broken.values() for error in each.errors]
+            messages += sorted([*broken, *(str(problem) for problem in ties(overlays, classes))], key=_place)
+        if messages:
+            raise MappingError("\n".join(dict.fromkeys(messages)))
+        return Mappings(
+            folder=self._folder,
+            classes=classes,
+            tables={source.table.class_code: source.table for source in compiler.tables},
+            sources=tuple(compiler.tables),
+            content_hash=_hash(files),
+            meters={source.table.class_code: source.table for source in compiler.meters},
+            meter_sources=tuple(compiler.meters),
+            asked=asked,
+            overlays=overlays,
+            identities=compiler.identities,
+            table_files={source.table.class_code: source.document.file for source in compiler.tables},
+        )
+
+    def _overlays(self, compiler: _Tables, classes: Mapping[int, DeviceClass], *, eager: bool) -> Overlays:
+        """All overlays; those of which something is known to be wrong are marked."""
+        bases = {
+            source.table.class_code: Base(
+                source.document.file,
+                source.table,
+                compiler.identities[source.table.class_code],
+                source.document,
+            )
+            for source in compiler.tables
+        }
+        twice = twins(self._headers)
+        overlays = Overlays(twice.headers, bases)
+        for header, problem in (*twice.problems, *misplaced(overlays, classes, self._known)):
+            overlays.mark(header.id, [str(problem)])
+        blamed = self._problems.found or self._failures  # a table that is missing for that is told of already
+        if eager:
+            for name in overlays.headers:
+                overlays.look_through(name, lay=overlays.headers[name].class_code in bases or not blamed)
+        return overlays
 
 
-def _at_a_glance(path: Path) -> tuple[int | None, int | None]:
-    """The class that a file is for, and the one above it."""
-    try:
-        text = path.read_bytes()
-    except OSError:
-        return None, None
-    told = {match[1]: int(match[2], 16) for match in _CLASS_LINE.finditer(text)}
-    return told.get(b"class"), told.get(b"parent")
+def _class_of(document: Document) -> object:
+    return document.data.get("class") if isinstance(document.data, Mapping) else None
 
 
 def _models(documents: Iterable[Document], model: type[Model], problems: Problems) -> list[tuple[Document, Model]]:
@@ -165,14 +228,25 @@ def _models(documents: Iterable[Document], model: type[Model], problems: Problem
 
 
 class _Tables:
-    """Compiles the tables of one folder, each by its kind."""
+    """Compiles the tables of one folder, each by its kind.
 
-    def __init__(self, classes: Mapping[int, DeviceClass], devices: list[Document], problems: Problems) -> None:
+    `told`: the classes of all dictionaries, of those with mistakes too; None: one may be of any class.
+    """
+
+    def __init__(
+        self,
+        classes: Mapping[int, DeviceClass],
+        devices: list[Document],
+        problems: Problems,
+        told: Collection[object] = (),
+    ) -> None:
         self.tables: list[TableSource] = []
         self.meters: list[MeterSource] = []
+        self.identities: dict[int, Identity] = {}
         self._classes = classes
         self._devices = devices
         self._problems = problems
+        self._told = told
         self._taken: set[int] = set()
 
     def take(self, document: Document) -> None:
@@ -191,9 +265,12 @@ class _Tables:
         device = self._device(document, model.class_code) if model else None
         if model is None or device is None:
             return
-        table = compile_table(document, model, device, self._content(document, device), self._problems)
+        code = int(model.class_code, 16)
+        self.identities[code] = identity_of(document, model.identity, device, self._problems)
+        nodes: dict[Path_, Node] = {}
+        table = compile_table(document, model, device, self._content(document, device), self._problems, nodes)
         if table is not None:
-            self.tables.append(TableSource(table, model, document))
+            self.tables.append(TableSource(table, model, document, nodes))
 
     def _meter(self, document: Document) -> None:
         from bridge.mapping.meter import MeterSource  # only a site with meters needs them
@@ -221,8 +298,11 @@ class _Tables:
         """The dictionary of a table's class, which no other table is for."""
         code = int(class_code, 16)
         if code not in self._classes:
-            hint = nearest(class_code, (f"0x{known:04X}" for known in self._classes))
-            self._problems.add(document, ("class",), "UNKNOWN-CLASS", f"no dictionary describes {class_code}{hint}")
+            if class_code in self._told or None in self._told:
+                return None  # its dictionary has mistakes of its own, which are told
+            known = ", ".join(sorted(f"0x{each:04X}" for each in self._classes)) or "none at all"
+            text = f"no dictionary describes {class_code}, only {known}"
+            self._problems.add(document, ("class",), "UNKNOWN-CLASS", text)
             return None
         if code in self._taken:
             self._problems.add(document, ("class",), "DUPLICATE-CLASS", f"another table is for {class_code} already")
@@ -231,7 +311,13 @@ class _Tables:
         return self._classes[code]
 
 
-def _hash(documents: Iterable[Document]) -> str:
+def _place(message: str) -> tuple[str, int, int]:
+    """Where a mistake stands: mistakes are told in the order of the files' lines."""
+    found = _PLACE.match(message)
+    return (found[1], int(found[2]), int(found[3])) if found else (message, 0, 0)
+
+
+def _hash(documents: Iterable[Document | VendorFile]) -> str:
     """Of the contents, whatever the files are called."""
     digests = sorted(hashlib.sha256(document.text.encode()).hexdigest() for document in documents)
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]

@@ -191,7 +191,8 @@ def compile_source(conditions: Conditions, model: SourceModel, path: Path_, unit
     """One source of a measure that is counted in `unit`; `measure` is its name in `Measures`."""
     kinds = [key for key in ("property", "ratio", "meter", "integral") if getattr(model, key) is not None]
     if len(kinds) != 1:
-        text = 'a source is one of "property", "ratio", "meter" and "integral"'
+        said = " and ".join(kinds) or "none of them"
+        text = f'a source is one of "property", "ratio", "meter" and "integral", not {said}'
         conditions.problems.add(conditions.document, path, "SOURCE", text)
         return None
     if kinds[0] in ("meter", "integral"):

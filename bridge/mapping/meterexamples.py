@@ -7,12 +7,15 @@ from typing import Any, Final
 
 from bridge.evse import Reading
 from bridge.mapping.decision import View
-from bridge.mapping.examples import ExampleError, meter_view, number_of
+from bridge.mapping.examples import ExampleError, meter_view
+from bridge.mapping.expected import frames, names_of, narrowed, number_of, polls_of
 from bridge.mapping.meter import CompiledMeter, MeterSource
 from bridge.mapping.metermodel import MeterExampleModel
 from bridge.mapping.yamlfile import Path_, Problem, Problems, nearest
 
-_PREPARE: Final = "prepare"
+#: What may be expected besides measures: the writes that choose a board's channels, the polling plan, what is read at
+#: start.
+_BESIDE: Final = ("prepare", "polls", "atStart")
 #: Words of an example and the measures they are about.
 _MEASURES: Final[Mapping[str, str]] = {
     "power": "power",
@@ -36,13 +39,15 @@ def run_meter_examples(source: MeterSource) -> list[Problem]:
             continue
         for key, expected in example.expect.items():
             where: Path_ = (*path, "expect", key)
-            if key != _PREPARE and key not in _MEASURES:
-                text = f'unknown expectation "{key}"{nearest(key, (*_MEASURES, _PREPARE))}'
+            if key not in _BESIDE and key not in _MEASURES:
+                text = f'unknown expectation "{key}"{nearest(key, (*_MEASURES, *_BESIDE))}'
                 problems.add(document, where, "UNKNOWN-KEY", text, at_key=True)
                 continue
+            wanted = number_of(expected)
             found, origin = _found(table, view, example, key)
-            if found != _wanted(expected):
-                problems.add(document, where, "EXAMPLE", f"{key} is {found}, not {_wanted(expected)}")
+            found = narrowed(found, wanted)
+            if found != wanted:
+                problems.add(document, where, "EXAMPLE", f"{key} is {found}, not {wanted}")
             elif origin:
                 answered.add((_circuit(example), key, origin))
     for path, wanted in _sources(table):
@@ -54,16 +59,15 @@ def run_meter_examples(source: MeterSource) -> list[Problem]:
 
 def _found(table: CompiledMeter, view: View, example: MeterExampleModel, key: str) -> tuple[Any, str]:
     """What the table says, and from which source."""
-    if key == _PREPARE:
-        steps = table.prepare(view, example.channel, duplex=example.duplex)
-        return [f"{step.epc:02X}={step.edt.hex().upper()}" for step in steps], ""
+    if key == "prepare":
+        return frames(table.prepare(view, example.channel, duplex=example.duplex)), ""
+    if key == "polls":
+        return polls_of(table, view.release, table.polls(view, example.channel, duplex=example.duplex)), ""
+    if key == "atStart":
+        return [names_of(table, view.release, request) for request in table.attributes], ""
     measures = table.measures(view, example.channel, duplex=example.duplex)
     reading: Reading | None = getattr(measures, _MEASURES[key])
     return (None, "") if reading is None else (reading.value, reading.origin)
-
-
-def _wanted(expected: Any) -> Any:
-    return expected if isinstance(expected, list) else number_of(expected)
 
 
 def _circuit(example: MeterExampleModel) -> str:

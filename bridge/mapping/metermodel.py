@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from bridge.mapping.model import ClassCode, Duration, Name, Strict
+from bridge.mapping.model import NUMBERED, ClassCode, Duration, Name, Strict, Version
 
 #: A property's name, perhaps with the channel's number left open.
-Numbered = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*#?$")]
+Numbered = Annotated[str, Field(pattern=NUMBERED)]
 
 
 class MeterSourceModel(Strict):
@@ -77,7 +77,7 @@ class MeterExampleModel(Strict):
 class MeterTableModel(Strict):
     """A table file of a meter."""
 
-    mapping: Literal[1]
+    mapping: Version
     kind: Literal["meter"]
     class_code: ClassCode = Field(alias="class")
     title: str = ""

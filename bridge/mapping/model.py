@@ -11,14 +11,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from bridge.echonet.dictionary import RELEASES, Access
-from bridge.evse import ChargingState, Connector, Mode, Plug
-from bridge.mapping.quantity import milliseconds, quantity
+from bridge.evse import ChargingState, Connector, Mode, Plug, StopReason, Trigger
+from bridge.mapping.quantity import milliseconds, none_in, quantity
 
 
 class Strict(BaseModel):
     """The base of all models: nothing unknown, nothing converted silently."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 #: Stands in a name for a number: of a board's channel.
@@ -27,8 +27,31 @@ NUMBER: Final = "#"
 # Words ----------------------------------------------------------------------------------------------------------
 
 
-def _hex(digits: int) -> Any:
-    return Annotated[str, Field(pattern=rf"^0x[0-9A-F]{{{digits}}}$")]
+#: The forms of texts; `bridge.mapping.wording` says in words what each of them is.
+EPC: Final = r"^0x[0-9A-F]{2}(-0x[0-9A-F]{2})?$"
+CLASS: Final = r"^0x[0-9A-F]{4}$"
+STATE: Final = r"^0x[0-9A-F]{2,8}(-0x[0-9A-F]{2,8})?$"
+BYTE: Final = r"^0x[0-9A-F]{2}$"
+NAME: Final = r"^[A-Za-z][A-Za-z0-9_]*$"
+NUMBERED: Final = r"^[A-Za-z][A-Za-z0-9_]*#?$"
+RATIO: Final = r"^[1-9][0-9]*/[1-9][0-9]*$"
+ROW_ID: Final = r"^[A-Za-z][A-Za-z0-9_-]*$"
+DUMP: Final = r"^[A-Za-z0-9_][A-Za-z0-9_./-]*\.jsonl$"
+
+
+def _version(given: object) -> object:
+    if isinstance(given, int) and not isinstance(given, bool) and given != 1:
+        text = f"version {given} of the language is not known to this program, only version 1"
+        text += " - take a newer program" if given > 1 else " - `ocpp-echonet map migrate` brings an older file here"
+        raise PydanticCustomError("VERSION", text)
+    return _no_bool(given)
+
+
+def _no_bool(given: object) -> object:
+    """True is no 1 here."""
+    if isinstance(given, bool | float):
+        raise PydanticCustomError("int_type", "")
+    return given
 
 
 def _release_range(text: str) -> str:
@@ -54,21 +77,23 @@ def _milli(*units: str) -> Any:
     def check(text: object) -> object:
         found = quantity(text) if isinstance(text, str) else None
         if found is None or found[1] not in units:
-            raise PydanticCustomError("QUANTITY", f'"{text}" is no quantity in {" or ".join(units)}')
+            raise PydanticCustomError("QUANTITY", none_in(text, units[0]))
         return found[0]
 
     return Annotated[int, BeforeValidator(check)]
 
 
-EpcRange = Annotated[str, Field(pattern=r"^0x[0-9A-F]{2}(-0x[0-9A-F]{2})?$")]
-ClassCode: TypeAlias = _hex(4)  # type: ignore[valid-type]
+#: The version of the language that a file is written in.
+Version = Annotated[Literal[1], BeforeValidator(_version)]
+EpcRange = Annotated[str, Field(pattern=EPC)]
+ClassCode = Annotated[str, Field(pattern=CLASS)]
 Releases = Annotated[str, AfterValidator(_release_range)]
 Duration = Annotated[int, BeforeValidator(_to_ms)]
 Volts: TypeAlias = _milli("V")  # type: ignore[valid-type]
 Amperes: TypeAlias = _milli("A")  # type: ignore[valid-type]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-Ratio = Annotated[str, Field(pattern=r"^[1-9]\d*/[1-9]\d*$")]
-RowId = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+Name = Annotated[str, Field(pattern=NAME)]
+Ratio = Annotated[str, Field(pattern=RATIO)]
+RowId = Annotated[str, Field(pattern=ROW_ID)]
 #: A condition: checked and compiled by `bridge.mapping.conditions`.
 When = dict[str, Any]
 
@@ -107,15 +132,15 @@ class StateModel(Strict):
     """Enumerated values, by their code or range of codes."""
 
     type: Literal["state"]
-    size: Literal[1, 2, 4]
-    values: dict[Annotated[str, Field(pattern=r"^0x[0-9A-F]{2,8}(-0x[0-9A-F]{2,8})?$")], Name]
+    size: Annotated[Literal[1, 2, 4], BeforeValidator(_no_bool)]
+    values: dict[Annotated[str, Field(pattern=STATE)], Name]
 
 
 class ScaleModel(Strict):
     """A code for the factor of another property, as fractions like 1/10."""
 
     type: Literal["scale"]
-    values: dict[Annotated[str, Field(pattern=r"^0x[0-9A-F]{2}$")], Ratio]
+    values: dict[Annotated[str, Field(pattern=BYTE)], Ratio]
 
 
 class RawModel(Strict):
@@ -200,25 +225,31 @@ class DefinitionModel(Strict):
 
 
 class PropertyModel(Strict):
-    """A property under one name; or several that differ by a number from 1 (`#` in the names) and by their codes."""
+    """A property under one name; or several that differ by a number from 1 (`#` in the names) and by their codes.
+
+    `limitedBy`, of a setting of power or current: the direction of energy that it governs, and the properties in which
+    the unit says how little and how much that may be.
+    """
 
     epc: EpcRange
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*#?$")]
+    name: Annotated[str, Field(pattern=NUMBERED)]
     en: str
     ja: str
+    limited_by: dict[Literal["charge", "discharge"], list[Name]] = Field(default_factory=dict, alias="limitedBy")
     definitions: list[DefinitionModel] = Field(min_length=1)
 
 
 class DevicesModel(Strict):
-    """A dictionary file (`kind: devices`)."""
+    """A dictionary file (`kind: devices`). `maxProperties`: how many a request to this class may hold (AIF 2.4.4)."""
 
-    mapping: Literal[1]
+    mapping: Version
     kind: Literal["devices"]
     class_code: ClassCode = Field(alias="class")
     name: Name
     en: str
     ja: str
     parent: ClassCode | None = None
+    max_properties: int | None = Field(None, alias="maxProperties", ge=1, le=255)
     properties: list[PropertyModel]
 
 
@@ -256,7 +287,7 @@ class TermModel(Strict):
 def _positive(text: object) -> object:
     found = quantity(text) if isinstance(text, str) else None
     if found is None or found[0] <= 0:
-        raise PydanticCustomError("QUANTITY", f'"{text}" is no quantity above zero')
+        raise PydanticCustomError("QUANTITY", f'"{text}" is no quantity above zero, like 100 W')
     return found[0]
 
 
@@ -298,6 +329,21 @@ class ChargingRow(RowModel):
     """A row about the charging state."""
 
     state: _enum(ChargingState) | Literal["keep"] = Field(alias="chargingState")  # type: ignore[valid-type]
+
+
+class ToldModel(Strict):
+    """How TransactionEvent tells that a row decides now; `stoppedReason`: why a transaction has ended that ends with
+    the energy (TxStopPoint EnergyTransfer)."""
+
+    trigger: _enum(Trigger) | None = Field(None, alias="triggerReason")  # type: ignore[valid-type]
+    stopped: _enum(StopReason) | None = Field(None, alias="stoppedReason")  # type: ignore[valid-type]
+
+
+class TransactionEventModel(Strict):
+    """What is told otherwise than usual, by the ids of rows."""
+
+    plug: dict[RowId, ToldModel] = Field(default_factory=dict)
+    charging: dict[RowId, ToldModel] = Field(default_factory=dict, alias="chargingState")
 
 
 class EarlyModel(Strict):
@@ -370,6 +416,17 @@ class SetpointModel(Strict):
     fresh: list[Name] = Field(default_factory=list)
     fresh_for: Duration = Field(10_000, alias="freshFor")
     confirm: ConfirmModel
+
+
+class SpacingModel(Strict):
+    """How often contactors may be moved: the first row that holds. Stops, pauses and lowerings do not wait for it.
+
+    `mode`: so long after our last write of the mode it is not ordered again; `setting`: a setting is not raised again.
+    """
+
+    when: When = Field(default_factory=dict)
+    mode: Duration = 0
+    setting: Duration = 0
 
 
 class WantsModel(Strict):
@@ -454,6 +511,22 @@ class PollModel(Strict):
     announced: Duration
 
 
+class IdentityModel(Strict):
+    """Which properties tell what a unit is; overlays are chosen by them."""
+
+    manufacturer: Name | None = None
+    product_code: Name | None = Field(None, alias="productCode")
+    firmware: Name | None = None
+
+
+class IgnoredModel(Strict):
+    """Values of a property that a table leaves out on purpose (all of them where none are named), and why."""
+
+    property: Name
+    values: list[Name] | None = Field(None, min_length=1)
+    why: str = Field(min_length=1)
+
+
 class ExampleModel(Strict):
     """An example, which is a test."""
 
@@ -463,22 +536,38 @@ class ExampleModel(Strict):
     expect: dict[str, Any] = Field(min_length=1)
 
 
+class ReplayModel(Strict):
+    """A dump that is played against the table: what must be said at which moments of it, in the words of examples.
+
+    `given` is what a dump does not tell (`authorized`, `wanted`); an expectation is `{at: 1500ms, connector: Occupied}`
+    and may have a `given` and a `receive` of its own. Without `at` it is the dump's end.
+    """
+
+    name: str | None = None
+    dump: Annotated[str, Field(pattern=DUMP)]
+    given: dict[str, Any] | list[Any] = Field(default_factory=list)
+    expect: list[Annotated[dict[str, Any], Field(min_length=1)]] = Field(min_length=1)
+
+
 class TableModel(Strict):
     """A table file (`kind: table`)."""
 
-    mapping: Literal[1]
+    mapping: Version
     kind: Literal["table"]
     class_code: ClassCode = Field(alias="class")
     title: str = ""
     max_properties: int = Field(alias="maxProperties", ge=1, le=255)
     release: Name
+    identity: IdentityModel = Field(default_factory=IdentityModel)
     attributes: list[list[Name]]
     terms: dict[Name, TermModel] = Field(default_factory=dict)
     plug: list[PlugRow] = Field(min_length=1)
     status: list[ConnectorRow] = Field(alias="StatusNotification", min_length=1)
     charging: list[ChargingRow] = Field(alias="chargingState", min_length=1)
+    told: TransactionEventModel = Field(default_factory=TransactionEventModel, alias="TransactionEvent")
     power_term: Name = Field("power", alias="powerTerm")
     setpoints: dict[_enum(Mode), SetpointModel]  # type: ignore[valid-type]
+    spacing: list[SpacingModel] = Field(default_factory=list)
     start: WantsModel = Field(alias="RequestStartTransaction")
     stop: WantsModel = Field(alias="RequestStopTransaction")
     profile: list[LimitWantsModel] = Field(alias="SetChargingProfile", min_length=1)
@@ -488,5 +577,7 @@ class TableModel(Strict):
     variables: list[VariableModel] = Field(default_factory=list)
     notify_event: NotifyEventModel = Field(alias="NotifyEvent")
     polling: dict[Name, PollModel]
+    ignored: list[IgnoredModel] = Field(default_factory=list)
     example_unit: dict[str, Any] = Field(default_factory=dict, alias="exampleUnit")
     examples: list[ExampleModel] = Field(default_factory=list)
+    replays: list[ReplayModel] = Field(default_factory=list)

@@ -22,7 +22,7 @@ UNITS: Final = {
     "%": 1000,
 }
 TIMES: Final = frozenset({"ms", "s", "min", "h"})
-_FORM: Final = re.compile(r"([-+]?\d+(?:\.\d+)?) ?([A-Za-z%]+)")
+_FORM: Final = re.compile(r"([-+]?[0-9]+(?:\.[0-9]+)?) ?([A-Za-z%]+)")
 
 
 def quantity(text: str) -> tuple[int, str] | None:
@@ -47,3 +47,12 @@ def milliseconds(text: str) -> int:
     if found is None or found[1] != "s" or found[0] < 0:
         raise ValueError(f'"{text}" is no time like 500ms, 10s or 3min')
     return found[0]
+
+
+def none_in(text: object, unit: str) -> str:
+    """What is wrong with what should be a quantity in a base unit."""
+    like = "60s or 3min" if unit == "s" else f"100 {unit}"
+    found = quantity(text) if isinstance(text, str) else None
+    if found is not None:
+        return f'"{text}" is not in {unit}, like {like}'
+    return f'"{text}" is no quantity like {like}'

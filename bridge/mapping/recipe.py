@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from bridge.evse import Abilities, Mode
 from bridge.mapping.context import Context
-from bridge.mapping.decision import Ask, Recipe, Refusal, Step
+from bridge.mapping.decision import Ask, Recipe, Refusal, Spacing, Step
 from bridge.mapping.logic import Test
 from bridge.mapping.steps import ImpossibleError, WriteStep
 
@@ -184,6 +185,10 @@ def refusal(context: Context, setpoints: Setpoints) -> Refusal | None:
     return None
 
 
+#: What lets energy flow; its writes are spaced, a stop's or pause's never.
+ENERGY: Final = frozenset({Mode.CHARGE, Mode.DISCHARGE, Mode.AUTO})
+
+
 class Funds(StrEnum):
     """What is known of the limit of a setpoint."""
 
@@ -233,6 +238,15 @@ def room(context: Context, setpoint: Setpoint, setpoints: Setpoints, way: Way) -
     except ImpossibleError:
         return Room.ENOUGH
     return Room.ENOUGH if isinstance(answer, Recipe) and answer.mode is setpoint.mode else Room.NONE
+
+
+def trial(context: Context, setpoint: Setpoint, setpoints: Setpoints, way: Way) -> Recipe | Refusal:
+    """What comes of a way if it is taken now, whatever its gates and its condition say; for proofs.
+
+    Raises:
+        ImpossibleError: it writes what the release does not have.
+    """
+    return _take(context, setpoint, setpoints, way, limit_of(context, setpoint))
 
 
 def _carry_out(context: Context, setpoint: Setpoint, setpoints: Setpoints) -> Recipe | Refusal:
@@ -294,6 +308,7 @@ def _take(context: Context, setpoint: Setpoint, setpoints: Setpoints, way: Way, 
         attempts=setpoint.attempts,
         otherwise=otherwise,
         rule=way.rule,
+        spacing=context.table.spacing(context) if setpoint.mode in ENERGY else Spacing(),
     )
 
 
@@ -332,8 +347,9 @@ def _in_unit(context: Context, bounds: Bounds, step: WriteStep, limit: int) -> i
             return None
     else:
         raw = codec.from_milli(limit)
-    raw = min(raw, codec.maximum)
-    return raw if raw >= max(codec.minimum, 1) else None
+    lowest, highest = step.range(codec)
+    raw = min(raw, highest)
+    return raw if raw >= max(lowest, 1) else None
 
 
 def _left(context: Context, step: WriteStep) -> int | None:

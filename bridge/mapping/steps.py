@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from bridge.echonet.dictionary import RELEASES, Property
@@ -15,7 +16,7 @@ from bridge.mapping.conditions import Conditions
 from bridge.mapping.context import Context
 from bridge.mapping.decision import Step
 from bridge.mapping.logic import Test, always
-from bridge.mapping.quantity import quantity
+from bridge.mapping.quantity import none_in, quantity
 from bridge.mapping.yamlfile import Path_, nearest
 
 #: The word for what a limit comes to, in the property's own unit.
@@ -23,7 +24,7 @@ LIMIT: Final = "limit"
 #: The word for what is left of the wanted amount of energy.
 AMOUNT: Final = "amount"
 _ENERGY: Final = "Wh"
-_MODIFIERS: Final = frozenset({"if", "otherwise", "tolerate"})
+_MODIFIERS: Final = frozenset({"if", "otherwise", "tolerate", "negate"})
 #: Words for a value that is worked out for each recipe, and the units that it may be in.
 _FIGURED: Final[Mapping[str, tuple[str, ...]]] = {LIMIT: ("W", "A"), AMOUNT: (_ENERGY,)}
 _OFFERS: Final = frozenset({"settable", "gettable", "announced"})
@@ -46,6 +47,7 @@ class WriteStep:
     unit: str = ""  # of the limit; Wh makes it an amount
     tolerate: int = 0  # raw
     known: frozenset[str] = frozenset()  # releases in which the class exists
+    sign: int = 1  # -1: the property counts power out of the car as minus, and the limit is written so
 
     @property
     def is_limit(self) -> bool:
@@ -77,26 +79,36 @@ class WriteStep:
         return tuple(self._step(edt, name) for edt, name in values)
 
     def limited(self, context: Context, raw: int) -> Step:
-        """The step with a raw number; what the unit has is kept where it is at most `tolerate` below."""
+        """The step with a raw number (without sign); what the unit has is kept if it is at most `tolerate` below."""
         codec = self.limits.get(self.key(context.release))
         if codec is None:
             raise ImpossibleError(f"Release {context.release} has no {self.name}")
         now = context.value(self.epc)
-        if isinstance(now, Quantity) and raw - self.tolerate <= now.raw <= raw:
-            raw = now.raw
-        edt = codec.encode(raw)
+        if isinstance(now, Quantity) and raw - self.tolerate <= now.raw * self.sign <= raw:
+            raw = now.raw * self.sign
+        edt = codec.encode(raw * self.sign)
         return self._step(edt, str(codec.decode(edt)))
 
     def codec(self, context: Context) -> IntegerCodec | None:
         """The codec of a limit in this release."""
         return self.limits.get(self.key(context.release))
 
+    def range(self, codec: IntegerCodec) -> tuple[int, int]:
+        """The least and the most that can be written, without sign."""
+        return (codec.minimum, codec.maximum) if self.sign > 0 else (-codec.maximum, -codec.minimum)
+
     def key(self, release: str) -> str:
         """Of a unit whose release is unknown the newest definitions hold; a table writes only what all have."""
         return release if release in self.known else RELEASES[-1]
 
     def _step(self, edt: bytes, name: str) -> Step:
-        return Step(self.epc, edt, f"{self.name}={name} ({self.epc:02X}={edt.hex().upper()})")
+        return _step(self.name, self.epc, edt, name)
+
+
+@lru_cache(maxsize=1024)
+def _step(name: str, epc: int, edt: bytes, value: str) -> Step:
+    """Made once: what a recipe comes to is asked far more often than it changes."""
+    return Step(epc, edt, f"{name}={value} ({epc:02X}={edt.hex().upper()})")
 
 
 def compile_steps(conditions: Conditions, specs: Iterable[Mapping[str, Any]], path: Path_) -> tuple[WriteStep, ...]:
@@ -112,8 +124,14 @@ def compile_write(conditions: Conditions, spec: Mapping[str, str], path: Path_) 
 
 def _compile(conditions: Conditions, spec: Mapping[str, Any], path: Path_) -> WriteStep | None:
     names = [key for key in spec if key not in _MODIFIERS]
+    known = [name for name in names if conditions.vocabulary.epc(name) is not None]
+    if len(known) == 1:
+        for key in set(names) - set(known):
+            text = f'unknown key "{key}" beside a write{nearest(key, _MODIFIERS)}'
+            conditions.problems.add(conditions.document, (*path, key), "UNKNOWN-KEY", text, at_key=True)
+        names = known
     if len(names) != 1:
-        text = f"a step writes one property, not {len(names)} ({', '.join(names)})"
+        text = f"a step writes one property, not {' and '.join(names) or 'none'}"
         conditions.problems.add(conditions.document, path, "STEP", text)
         return None
     name = names[0]
@@ -155,7 +173,11 @@ def _with_values(
             conditions.problems.add(conditions.document, (*path, name), "WRONG-VALUE", text)
             return None
         tolerate = _tolerance(conditions, spec, next(iter(codecs.values())), path)
-        return WriteStep(name, epc, test, defined, {}, codecs, unit, tolerate, known)
+        sign = _sign(conditions, spec, name, codecs.values(), path)
+        return WriteStep(name, epc, test, defined, {}, codecs, unit, tolerate, known, sign)
+    if "negate" in spec:
+        text = f'"negate" is for the word "{LIMIT}": write the value itself with its sign'
+        conditions.problems.add(conditions.document, (*path, "negate"), "WRONG-VALUE", text)
     wanted = [spec[name], *([spec["otherwise"]] if "otherwise" in spec else [])]
     for key, value in zip((name, "otherwise"), wanted, strict=False):
         _check_value(conditions, name, value, definitions, (*path, key))
@@ -201,14 +223,25 @@ def _test(conditions: Conditions, name: str, spec: object, path: Path_) -> Test:
     return always
 
 
+def _sign(
+    conditions: Conditions, spec: Mapping[str, Any], name: str, codecs: Iterable[IntegerCodec], path: Path_
+) -> int:
+    """`negate: true` writes a limit below zero, which the property must be able to say."""
+    word = spec.get("negate", False)
+    if word is False:
+        return 1
+    if word is not True or spec[name] != LIMIT or any(codec.minimum >= 0 for codec in codecs):
+        text = f'"negate: true" is for a "{LIMIT}" in a property that goes below zero'
+        conditions.problems.add(conditions.document, (*path, "negate"), "WRONG-VALUE", text)
+    return -1
+
+
 def _tolerance(conditions: Conditions, spec: Mapping[str, Any], codec: IntegerCodec, path: Path_) -> int:
     text = spec.get("tolerate")
     if text is None:
         return 0
     found = quantity(text) if isinstance(text, str) else None
     if found is None or found[1] != codec.unit or found[0] < 0:
-        conditions.problems.add(
-            conditions.document, (*path, "tolerate"), "QUANTITY", f'"{text}" is no quantity in {codec.unit}'
-        )
+        conditions.problems.add(conditions.document, (*path, "tolerate"), "QUANTITY", none_in(text, codec.unit))
         return 0
     return codec.from_milli(found[0])

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from bridge.echonet.dictionary import Access, DeviceClass
-from bridge.echonet.values import State, Unknown
-from bridge.evse import Abilities, HappeningKind, Mode, Plug
+from bridge.echonet.values import State, Unknown, Value
+from bridge.evse import Abilities, HappeningKind, Mode, Plug, Variable, Wanted
 from bridge.mapping.context import ABSENT, Context, Decoder, TermTest
 from bridge.mapping.decide import FaultRule, Row, Rows, first_row
 from bridge.mapping.decision import (
@@ -18,16 +18,19 @@ from bridge.mapping.decision import (
     PollGroup,
     Recipe,
     Refusal,
+    Spacing,
     View,
 )
 from bridge.mapping.logic import Node, Test
 from bridge.mapping.measures import Meter, text_of
 from bridge.mapping.model import TableModel
 from bridge.mapping.recipe import Bounds, Setpoints, abilities, confirmed, recipe, refusal
+from bridge.mapping.wishes import Wish, wish_of
 from bridge.mapping.yamlfile import Document, Path_
 
 #: So many plans are kept: as many as there are kinds of units at a site.
 _PLANS: Final = 64
+_NO_SPACING: Final = Spacing()
 
 
 class _Teller(Protocol):
@@ -80,6 +83,9 @@ class CompiledTable:
     poll_groups: tuple[PollGroup, ...]
     local_modes: tuple[LocalMode, ...]
     local_limits: tuple[LocalLimit, ...]
+    wishes: Mapping[Wish, Mode] = field(default_factory=dict)
+    spacings: tuple[tuple[Test, Spacing], ...] = ()
+    shown: tuple[tuple[str, str, int], ...] = ()
     decoder: Decoder = field(init=False)
     _local: tuple[tuple[int, _Teller], ...] = field(init=False)
     _plans: dict[frozenset[int], tuple[PollGroup, ...]] = field(init=False, default_factory=dict)
@@ -94,12 +100,27 @@ class CompiledTable:
         value = self.device.latest.decode(self.release_epc, edt_82)
         return value.name if isinstance(value, State) and self.device.at(value.name).release == value.name else ""
 
+    def wants(self, wanted: Wanted) -> Mode:
+        """Which setpoint a wish stands for; its own mode where the table says nothing."""
+        wish = wish_of(wanted)
+        return wanted.mode if wish is None else self.wishes.get(wish, wanted.mode)
+
+    def spacing(self, context: Context) -> Spacing:
+        """How often contactors may be moved now."""
+        return next((spacing for test, spacing in self.spacings if test(context)), _NO_SPACING)
+
+    def variables(self, view: View) -> tuple[Variable, ...]:
+        """What the unit shows in the device model, as far as it has told."""
+        context = Context(self, view)
+        told = ((component, variable, context.value(epc)) for component, variable, epc in self.shown)
+        return tuple(Variable(component, name, _shown(value)) for component, name, value in told if value is not None)
+
     def decide(self, view: View) -> Decision:
         """Plug, connector status, charging state, measures (decision tables: plug, A, B)."""
         context = Context(self, view)
         plug = self.plug_answer(context)
-        status = first_row(self.status_rows, context)
-        charging = first_row(self.charging_rows, context)
+        status = first_row(self.status_rows, context, "StatusNotification")
+        charging = first_row(self.charging_rows, context, "chargingState")
         power = context.term(self.power_term)
         return Decision(
             plug=plug.answer,
@@ -114,7 +135,7 @@ class CompiledTable:
 
     def plug_answer(self, context: Context) -> Row:
         """The row of `plug` that decides; its answer is kept in the context."""
-        row = first_row(self.plug_rows, context)
+        row = first_row(self.plug_rows, context, "plug")
         context.set_plug(Plug(row.answer.value) if row.answer.value else Plug.UNDETERMINED, row.sees)
         return row
 
@@ -194,6 +215,10 @@ class TableSource:
     model: TableModel
     document: Document
     nodes: Mapping[Path_, Node] = field(default_factory=dict)
+
+
+def _shown(value: Value) -> str:
+    return text_of(value) if isinstance(value, bytes) else str(value)
 
 
 def _differs(epc: int, before: Context, after: Context) -> bool:

@@ -185,7 +185,7 @@ def broken(tmp_path: Path) -> Callable[[str, str, str], list[str]]:
     """Change a file of a copy of the mappings, and take what is said."""
 
     def run(file: str, old: str, new: str) -> list[str]:
-        others = shutil.ignore_patterns("0x027E.yaml", "0x02A1.yaml")
+        others = shutil.ignore_patterns("0x027E.yaml", "0x02A1.yaml", "vendors")
         shutil.copytree(default_folder(), tmp_path / "m", ignore=others)
         text = (tmp_path / "m" / file).read_text(encoding="utf-8")
         assert old in text, old
@@ -255,7 +255,7 @@ def test_mistakes_are_told_with_their_place(
 
 
 def test_examples_that_fail_and_sources_without_one_are_told(tmp_path: Path) -> None:
-    shutil.copytree(default_folder(), tmp_path / "m", ignore=shutil.ignore_patterns("0x027E.yaml", "0x02A1.yaml"))
+    shutil.copytree(default_folder(), tmp_path / "m", ignore=shutil.ignore_patterns("0x027E.yaml", "0x02A1.yaml", "vendors"))
     path = tmp_path / "m" / SMART_FILE
     text = path.read_text(encoding="utf-8")
     for old, new in (

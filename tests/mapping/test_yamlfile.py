@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
 from bridge.errors import BridgeError, ConfigError, MappingError
-from bridge.mapping.yamlfile import MAX_BYTES, load_yaml, parse_yaml, resolve, validate
+from bridge.mapping.yamlfile import OF_A_TABLE, load_yaml, parse_yaml, resolve, validate
 
 
 class Strict(BaseModel):
@@ -46,7 +46,7 @@ def mistakes(text: str, error: type[BridgeError] = MappingError) -> list[str]:
         ("a: 1\n---\nb: 1", "f.yaml:2:1: YAML-SYNTAX"),
         ("? [a]\n: 1", "f.yaml:1:3: YAML-KEY"),
         ("[" * 60, "f.yaml:1:33: YAML-DEPTH"),
-        ("a: \x01", "f.yaml:1:1: YAML-SYNTAX"),
+        ("a: \x01", "f.yaml:1:4: YAML-SYNTAX"),
     ],
 )
 def test_what_yaml_could_do_and_a_table_must_not(text: str, expected: str) -> None:
@@ -106,7 +106,7 @@ def test_positions_of_values_and_keys() -> None:
 def test_files_that_cannot_be_read_say_so(tmp_path: Path) -> None:
     for name, content, code in [
         ("latin.yaml", b"a: 1\nb: \xe9\n", ":2:1: YAML-ENCODING"),
-        ("big.yaml", b"#" * (MAX_BYTES + 1), ":1:1: YAML-SIZE"),
+        ("big.yaml", b"#" * (OF_A_TABLE.bytes + 1), ":1:1: YAML-SIZE"),
     ]:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ConfigError, match=f"{name}{code}"):

@@ -102,7 +102,35 @@ class Diagrams:
 
     def within(self, one: Set, other: Set) -> bool:
         """Whether all of the first is in the second."""
-        return self.without(one, other) == NOTHING
+        return not self.meets(one, self.complement(other))
+
+    def meets(self, one: Set, other: Set) -> bool:
+        """Whether there is something in both; found without working out what."""
+        apart: set[tuple[Set, Set]] = set()
+
+        def walk(one: Set, other: Set) -> bool:
+            if NOTHING in (one, other):
+                return False
+            if EVERYTHING in (one, other) or one == other:
+                return True
+            key = (one, other) if one < other else (other, one)
+            known = self._both.get(key)
+            if known is not None:
+                return known != NOTHING
+            if key in apart:
+                return False
+            (first, below), (second, beside) = self._nodes[one], self._nodes[other]
+            if first == second:
+                found = any(walk(a, b) for a, b in zip(below, beside, strict=True))
+            elif first < second:
+                found = any(walk(child, other) for child in below)
+            else:
+                found = any(walk(one, child) for child in beside)
+            if not found:
+                apart.add(key)
+            return found
+
+        return walk(one, other)
 
     # Change
 
@@ -140,6 +168,14 @@ class Diagrams:
     def variables(self, one: Set) -> frozenset[int]:
         """The variables that matter to it."""
         return frozenset(self._nodes[node][0] for node in self._below(one) if node > EVERYTHING)
+
+    def first(self, one: Set) -> int:
+        """The first variable that matters to it; beyond all of them for one of the two ends."""
+        return self._nodes[one][0]
+
+    def children(self, one: Set) -> tuple[Set, ...]:
+        """What is left of it for each value of its first variable; nothing for one of the two ends."""
+        return self._nodes[one][1]
 
     def _below(self, one: Set) -> Iterator[Set]:
         seen, waiting = {one}, [one]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from bridge.mapping.proof.meaning import Meaning
 from bridge.mapping.yamlfile import Path_
@@ -15,7 +15,9 @@ class Finding:
     """A broken law.
 
     `path` is the line to mend, `others` are the rows that have to do with it; `places` is the counter-example, a value
-    for each variable of the table's space (None where there is none: a law about the file alone).
+    for each variable of the table's space (None where there is none: a law about the file alone). `matters` are the
+    variables without whose value it would be none; `mend` says what may be done. `given` is the counter-example in the
+    words of examples, where numbers matter that the space does not hold.
     """
 
     code: str
@@ -23,6 +25,9 @@ class Finding:
     text: str
     places: tuple[int, ...] | None = None
     others: tuple[Path_, ...] = ()
+    mend: str = ""
+    matters: tuple[int, ...] = ()
+    given: tuple[Any, ...] = ()
 
 
 #: A law looks at what a table means, and finds where it is broken.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from bridge.evse import Mode
 from bridge.mapping.context import ABSENT
@@ -30,16 +30,30 @@ SECTIONS: Final[Mapping[str, str]] = {
 
 
 class Meaning:
-    """One table, read as sets. Everything is worked out once."""
+    """One table, read as sets. Everything is worked out once.
 
-    def __init__(self, source: TableSource) -> None:
+    `space` and `sets` are given where two tables are read over the same variables (`bridge.mapping.proof.joint`).
+    `releases`: the letters of the units that it is for, where an overlay says so; None: all, and units that tell none.
+    """
+
+    def __init__(
+        self,
+        source: TableSource,
+        space: Space | None = None,
+        sets: Diagrams | None = None,
+        *,
+        releases: frozenset[str] | None = None,
+    ) -> None:
         self.source = source
+        self._for = releases
         self.table = source.table
-        self.space = Space(source)
-        self.sets = Diagrams([len(variable.values) for variable in self.space.variables])
+        self.space = space or Space(source)
+        self.sets = sets or Diagrams([len(variable.values) for variable in self.space.variables])
         self._nodes: dict[Node, Set] = {}
         self._wins: dict[str, tuple[Set, ...]] = {}
         self._outcomes: dict[Mode, dict[str, Set]] = {}
+        #: What laws have worked out and share, by a key of their own.
+        self.shared: dict[object, Any] = {}
 
     # Conditions
 
@@ -201,14 +215,16 @@ class Meaning:
         found = {REFUSED: sets.both(where, self.stuck(setpoint.mode)), setpoint.mode.value: NOTHING}
         for place, way in enumerate(setpoint.ways):
             taken = sets.both(where, self.taken(setpoint.mode, place))
-            pauses = self._pauses(setpoint, place, way)
+            pauses = self.pauses(setpoint, place, way)
             paused = sets.either(paused, sets.both(taken, pauses))
             runs = sets.without(taken, pauses)
             impossible = self.impossible(setpoint.mode, place)
             found[REFUSED] = sets.either(found[REFUSED], sets.both(runs, impossible))
             done = sets.without(runs, impossible)
             found[setpoint.mode.value] = sets.either(found[setpoint.mode.value], done)
-        if paused != NOTHING:
+        if setpoint.mode is Mode.PAUSE:  # what cannot even be paused comes to nothing
+            found[REFUSED] = sets.either(found[REFUSED], paused)
+        elif paused != NOTHING:
             for outcome, there in self._carried_out(self.table.setpoints[Mode.PAUSE], paused).items():
                 found[outcome] = sets.either(found.get(outcome, NOTHING), there)
         return found
@@ -224,26 +240,27 @@ class Meaning:
     def taken(self, mode: Mode, place: int) -> Set:
         """Where a way of a setpoint is the first that fits (its gates set aside)."""
         setpoint = self.table.setpoints[mode]
-        fits = self._first(self._fits(setpoint, each, way) for each, way in enumerate(setpoint.ways))
+        fits = self._first(self.fits(setpoint, each, way) for each, way in enumerate(setpoint.ways))
         return self.sets.without(fits[place], self.broke(setpoint))
 
     def stuck(self, mode: Mode) -> Set:
         """Where no way of a setpoint fits."""
         setpoint = self.table.setpoints[mode]
-        fits = (self._fits(setpoint, each, way) for each, way in enumerate(setpoint.ways))
+        fits = (self.fits(setpoint, each, way) for each, way in enumerate(setpoint.ways))
         return self.sets.without(self.sets.complement(self.sets.any(fits)), self.broke(setpoint))
 
-    def _fits(self, setpoint: Setpoint, place: int, way: Way) -> Set:
+    def fits(self, setpoint: Setpoint, place: int, way: Way) -> Set:
+        """Where a way's own condition holds and what it writes is known (the ways above it set aside)."""
         when = self.at(("setpoints", setpoint.mode.value, "ways", place, "when"))
         if not any(step.is_limit for step in way.steps):
             return when
         return self.sets.without(when, self._limit(setpoint.mode, Funds.UNKNOWN))
 
-    def _pauses(self, setpoint: Setpoint, place: int, way: Way) -> Set:
+    def pauses(self, setpoint: Setpoint, place: int, way: Way) -> Set:
+        """Where a way that is taken comes to a pause."""
         if way.pause_first is not None:
             return EVERYTHING
-        index = self.space.index.get(("room", setpoint.mode.value, place))
-        return NOTHING if index is None else self.word(index, frozenset({Room.NONE.value}))
+        return self._no_room(setpoint.mode, place)
 
     def impossible(self, mode: Mode, place: int) -> Set:
         """Where a way writes what the release does not know."""
@@ -278,15 +295,28 @@ class Meaning:
 
     @cached_property
     def possible(self) -> Set:
-        """All places at which a view can lie: what a release does not define is never read."""
-        return self.sets.all([*self._value_laws(), *self._signal_laws()])
+        """All places at which a view of a unit can lie that the table is for."""
+        if self._for is None:
+            return self.conceivable
+        letters = (group[0] for group in self.space.groups if self._for & frozenset(group))
+        return self.sets.both(self.conceivable, self.releases(letters))
+
+    def letter(self, group: Sequence[str]) -> str:
+        """The newest release of a group of equal ones that the table is for."""
+        meant = [letter for letter in group if self._for is None or letter in self._for]
+        return (meant or list(group))[-1]
+
+    @cached_property
+    def conceivable(self) -> Set:
+        """All places at which any view can lie: what a release does not define is never read."""
+        return self.sets.all([*self._value_laws(), *self._signal_laws(), *self._limit_laws()])
 
     def _value_laws(self) -> list[Set]:
         laws = []
-        for index, variable in enumerate(self.space.variables):
-            if variable.key[0] != "value":
+        for key, index in self.space.index.items():
+            if key[0] != "value":
                 continue
-            epc = int(variable.key[1])
+            epc = int(key[1])
             for letters in self.space.groups:
                 allowed = [0, *self._values_in(index, epc, letters[0])]
                 law = self.sets.where(index, allowed)
@@ -318,3 +348,26 @@ class Meaning:
         if reachable is None or lost is None:
             return []
         return [self.sets.either(self.sets.where(reachable, (0,)), self.sets.where(lost, (0,)))]
+
+    def _limit_laws(self) -> Iterable[Set]:
+        """A limit is zero only where one is set; a way runs out of room only below a limit or an amount."""
+        sets, bounded = self.sets, self.space.index.get(("signal", "bounded"))
+        for mode, setpoint in self.table.setpoints.items():
+            broke, unknown = self._limit(mode, Funds.NONE), self._limit(mode, Funds.UNKNOWN)
+            if bounded is not None:
+                yield sets.complement(sets.both(broke, sets.where(bounded, (0,))))
+            for place, way in enumerate(setpoint.ways):
+                unbound = sets.either(broke, self._nothing_asked(way, unknown))
+                free = EVERYTHING if way.pause_first is not None else unbound
+                yield sets.complement(sets.both(free, self._no_room(mode, place)))
+
+    def _nothing_asked(self, way: Way, unknown: Set) -> Set:
+        """Where neither a limit nor an amount bounds a way."""
+        if not any(step.is_amount for step in way.steps):
+            return unknown
+        amount = self.space.index.get(("signal", "amountWanted"))
+        return NOTHING if amount is None else self.sets.both(unknown, self.sets.where(amount, (0,)))
+
+    def _no_room(self, mode: Mode, place: int) -> Set:
+        index = self.space.index.get(("room", mode.value, place))
+        return NOTHING if index is None else self.word(index, frozenset({Room.NONE.value}))

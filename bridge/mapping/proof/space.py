@@ -61,10 +61,14 @@ class Variable:
 
 
 class Space:
-    """The variables of one table, in an order that keeps diagrams small: first what the unit is, then what it says."""
+    """The variables of one table, in an order that keeps diagrams small: first what the unit is, then what it says.
 
-    def __init__(self, source: TableSource) -> None:
+    `also`: another table of the class, whose conditions cut the values too, so that both can be compared.
+    """
+
+    def __init__(self, source: TableSource, also: Sequence[TableSource] = ()) -> None:
         self.source = source
+        self._sources = (source, *also)
         self.device = source.table.device
         self._cuts: dict[Subject, set[int]] = defaultdict(set)
         self._named: dict[int, str] = {}
@@ -72,11 +76,17 @@ class Space:
         self._others: dict[Key, Subject] = {}
         self._letters: list[frozenset[str]] = []
         self._words: dict[str, Subject] = {}
-        self._collect(source.nodes.values())
-        self._alias_sources()
+        for each in self._sources:
+            self._collect(each.nodes.values())
+            self._alias_sources(each)
         self.groups = self._release_groups()
         self.variables = tuple(self._all())
         self.index: Mapping[Key, int] = {variable.key: place for place, variable in enumerate(self.variables)}
+
+    def read_over(self, variables: Sequence[Variable], index: Mapping[Key, int]) -> None:
+        """Take the variables of two tables; `index` says where this one's are among them."""
+        self.variables = tuple(variables)
+        self.index = dict(index)
 
     def place(self, context: Context) -> list[int]:
         """Where a view lies."""
@@ -115,13 +125,13 @@ class Space:
         term = self.source.model.terms.get(subject.name)
         return subject.kind is Kind.TERM and term is not None and term.measure is not None
 
-    def _alias_sources(self) -> None:
+    def _alias_sources(self, table: TableSource) -> None:
         """The properties behind terms that stand for the first property that tells, and how old they may be."""
-        for term in self.source.model.terms.values():
+        for term in table.model.terms.values():
             if term.first is None or term.threshold is not None:
                 continue
             for source in term.first:
-                epc = self.device.epc_of(source.property or "")
+                epc = table.table.device.epc_of(source.property or "")
                 if epc is not None:
                     self._named.setdefault(epc, str(source.property))
                     if source.within is not None:
@@ -133,14 +143,15 @@ class Space:
         """Letters with the same definitions of all that matters count once; last the release that is not known."""
         groups: dict[object, list[str]] = defaultdict(list)
         for letter in RELEASES:
-            if letter in self.device.releases:
+            if any(letter in each.table.device.releases for each in self._sources):
                 groups[self._signature(letter)].append(letter)
         return (*(tuple(letters) for letters in groups.values()), (UNKNOWN_RELEASE,))
 
     def _signature(self, letter: str) -> object:
         definitions = tuple(
             (epc, prop.name, prop.get, prop.set, prop.codec)
-            for epc, prop in sorted(self.device.at(letter).by_epc.items())
+            for each in self._sources
+            for epc, prop in sorted(each.table.device.at(letter).by_epc.items())
         )
         return repr(definitions), tuple(letter in letters for letters in self._letters)
 
