@@ -82,6 +82,28 @@ class ChargingState(StrEnum):
     SUSPENDED_EVSE = "SuspendedEVSE"
 
 
+class Trigger(StrEnum):
+    """Why a transaction event is told, as far as a table can know it (OCPP TriggerReasonEnumType)."""
+
+    CABLE_PLUGGED_IN = "CablePluggedIn"
+    EV_DETECTED = "EVDetected"
+    EV_COMMUNICATION_LOST = "EVCommunicationLost"
+    EV_DEPARTED = "EVDeparted"
+    CHARGING_STATE_CHANGED = "ChargingStateChanged"
+    ABNORMAL_CONDITION = "AbnormalCondition"
+
+
+class StopReason(StrEnum):
+    """Why a transaction ends that ends with the energy, as far as a table can know it (OCPP ReasonEnumType)."""
+
+    STOPPED_BY_EV = "StoppedByEV"
+    LOCAL = "Local"
+    EV_DISCONNECTED = "EVDisconnected"
+    GROUND_FAULT = "GroundFault"
+    POWER_QUALITY = "PowerQuality"
+    OTHER = "Other"
+
+
 class Plug(StrEnum):
     """What the unit says about a vehicle. BLIND: this type of unit cannot tell."""
 
@@ -150,6 +172,15 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Variable:
+    """A value of the unit in the device model: `component` and `variable` are OCPP's names."""
+
+    component: str
+    variable: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """What is known of an EVSE now. None means unknown; nothing stale is shown as fresh."""
 
@@ -170,6 +201,10 @@ class Observed:
     confirmed: bool = False  # the wanted setpoint has been reached and read back
     trouble: str | None = None  # why the wanted setpoint cannot be reached, for a person
     rules: tuple[str, ...] = ()  # which rows of which table decided, as file:line
+    plug_trigger: Trigger | None = None  # how the table tells that `plug` is as it is; None: as usual
+    state_trigger: Trigger | None = None  # ... that `charging_state` is
+    stopped_reason: StopReason | None = None  # why a transaction has ended by that, if it ends with the energy
+    variables: tuple[Variable, ...] = ()  # what the table shows in the device model
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from bridge.evse import ChargingState, Connector, Plug
+from bridge.evse import ChargingState, Connector, Plug, Trigger
 from bridge.mapping.decision import Answer, Decision
 
 T = TypeVar("T")
@@ -15,6 +15,7 @@ class Held(Generic[T]):
 
     def __init__(self, value: T) -> None:
         self.value = value
+        self.answer: Answer | None = None  # the row by which it has become so
         self._known = False
         self._next: T | None = None
         self._since = 0
@@ -38,7 +39,7 @@ class Held(Generic[T]):
             self._due = self._since + answer.hold
             if now < self._due:
                 return False
-        self.value, self._known = value, True
+        self.value, self.answer, self._known = value, answer, True
         self._due = self._next = None
         return True
 
@@ -65,6 +66,16 @@ class Status:
     def charging_state(self) -> ChargingState | None:
         """The charging within a transaction."""
         return self._charging_state.value
+
+    @property
+    def plug_trigger(self) -> Trigger | None:
+        """How a change to the plug that is in force is told."""
+        return self._plug.answer.trigger if self._plug.answer else None
+
+    @property
+    def state_answer(self) -> Answer | None:
+        """The row by which the charging state has become what it is."""
+        return self._charging_state.answer
 
     @property
     def due(self) -> tuple[int, ...]:

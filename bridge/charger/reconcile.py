@@ -15,6 +15,7 @@ from typing import Final
 from bridge.charger.actions import IDLE, Action, Idle, Read, ReadBack, WaitUntil, Write
 from bridge.charger.asking import Asker
 from bridge.charger.course import ENERGY, QUIET, Course, Settled, Verification, priority_of
+from bridge.charger.facts import NEVER
 from bridge.charger.judging import TRUSTED_FOR, Judge
 from bridge.charger.lowering import lowest_settings
 from bridge.echonet.session import Priority
@@ -367,6 +368,8 @@ class Reconciler:
             return IDLE
         if (at := self._not_before(course, recipe, view)) > view.now:
             return WaitUntil(at)
+        if (at := self._spaced(recipe, todo[0], steps[-1], view)) > view.now:
+            return WaitUntil(at)
         unsure = self._unsure(course, recipe, steps, view)
         return Read(unsure, Priority.COMMAND) if unsure else self._write(course, recipe, todo[0], view)
 
@@ -389,6 +392,14 @@ class Reconciler:
         """When (ms) the next write may go out. A setting that somebody has raised is lowered without patience."""
         patient = recipe.mode in QUIET or not self._lowers(recipe, view)
         return max(course.not_before, course.patient_until if patient else 0)
+
+    def _spaced(self, recipe: Recipe, step: Step, mode: Step, view: View) -> int:
+        """When (ms) a write may go out for the sake of the contactors. What only lowers does not wait."""
+        wrote = view.wrote.get(step.epc, NEVER)
+        if step.epc == mode.epc:
+            return wrote + recipe.spacing.mode
+        raises = self._back_in_mode(recipe, view) and not self._lowers(recipe, view)
+        return wrote + recipe.spacing.setting if raises else 0
 
     def _stand(self, course: Course, recipe: Recipe, view: View) -> Action:
         """Everything is written: wait until the unit follows, for a bounded time."""

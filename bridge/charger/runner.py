@@ -19,6 +19,7 @@ from bridge.charger.measuring import MeterPort
 from bridge.charger.memory import Memory
 from bridge.charger.polling import Plan
 from bridge.charger.reader import Reader
+from bridge.charger.serving import Chooser, Served, Serving
 from bridge.charger.unit import ChargerUnit
 from bridge.charger.waiting import wait_for
 from bridge.charger.wire import GetAnswer, Notification, Wire
@@ -47,6 +48,7 @@ class UnitRunner:
         name: str,
         eoj: int,
         address: str | None,
+        chooser: Chooser | None = None,
         control: Control = Control.ON,
         discharge_allowed: bool = False,
         soc_floor: int = 20_000,
@@ -57,8 +59,10 @@ class UnitRunner:
         grid_rules: GridRules | None = None,
         restart_after_fault: int | None = None,
     ) -> None:
+        self._log = _log.bind(unit=name)
+        self._serving = Serving(table, self._served)
         self.unit = ChargerUnit(
-            table,
+            self._serving,
             clock.monotonic,
             name=name,
             control=control,
@@ -73,10 +77,10 @@ class UnitRunner:
         )
         self._wire = wire
         self._clock = clock
-        self._table = table
+        self._table = self._serving
+        self._chooser = chooser
         self._eoj = eoj
         self._address = address
-        self._log = _log.bind(unit=name)
         self._reader = Reader(self._get, self._answered, clock.monotonic, table.max_opc, self._turn)
         self._tasks: asyncio.TaskGroup | None = None
         self._life: asyncio.Task[None] | None = None
@@ -95,8 +99,25 @@ class UnitRunner:
 
     @property
     def table(self) -> Table:
-        """The table that serves the unit."""
-        return self._table
+        """The table that serves the unit now."""
+        return self._serving.served.table
+
+    @property
+    def served(self) -> Served:
+        """The table that serves the unit, and why."""
+        return self._serving.served
+
+    def choose(self, chooser: Chooser) -> None:
+        """The site's tables are others now: go on by the one that is right for the unit, or by the last good one."""
+        self._chooser = chooser
+        if self._tasks is not None and self.unit.met:  # else it is chosen when the unit tells what it is
+            self._tasks.create_task(self._exchange())
+
+    async def _exchange(self) -> None:
+        if await self._choose():
+            self.unit.retabled()
+            self._plan.everything()
+            self._kick()
 
     def found(self, address: str) -> None:
         """The unit's address has been learnt or has changed."""
@@ -145,6 +166,7 @@ class UnitRunner:
         try:
             self.unit.introduced(await read_maps(self._reader, self.unit.facts, self._table.release))
             await read_attributes(self._reader, self.unit.maps, self._table.attributes)
+            await self._choose_table()
             for group in self.unit.polls():
                 await self._poll_group(group)
         except UnitError as error:
@@ -155,6 +177,40 @@ class UnitRunner:
         self.unit.returned()
         self._kick()
         return True
+
+    async def _choose_table(self) -> None:
+        """Now that the unit has told what it is: the overlay that is for it, if there is one."""
+        known = frozenset[int]()
+        while missing := self._undecided() - known:
+            known |= missing
+            await read_attributes(self._reader, self.unit.maps, (tuple(sorted(missing)),))
+        before = self._table.attributes
+        if await self._choose():
+            await read_attributes(self._reader, self.unit.maps, _beyond(before, self._table.attributes))
+
+    def _undecided(self) -> frozenset[int]:
+        """What the choice hangs on and the unit has not told."""
+        if self._chooser is None:
+            return frozenset()
+        told = self._told()
+        return self._chooser.wanted(self._serving.class_code, self.unit.maps.release, told)
+
+    async def _choose(self) -> bool:
+        """Whether another table serves the unit now."""
+        if self._chooser is None:
+            return False
+        served = await self._chooser.choose(self._serving.class_code, self.unit.maps.release, self._told())
+        return self._serving.use(served)
+
+    def _told(self) -> dict[int, bytes]:
+        return {epc: fact.edt for epc, fact in self.unit.facts.by_epc.items()}
+
+    def _served(self, served: Served) -> None:
+        if served.quarantine is not None:
+            self._log.error("unit quarantined", reason=served.quarantine, overlays=served.overlays)
+        else:
+            text = {"overlays": served.overlays, "why": served.why, "table": served.table.content_hash}
+            self._log.info("table chosen", **text)
 
     async def _poll(self) -> None:
         """Poll by the table's plan until the unit is lost."""
@@ -327,3 +383,11 @@ class UnitRunner:
     def _refresh(self) -> None:
         self._refresh_due = False
         self.unit.refresh()
+
+
+def _beyond(
+    before: tuple[tuple[int, ...], ...], attributes: tuple[tuple[int, ...], ...]
+) -> tuple[tuple[int, ...], ...]:
+    """What a table wants to know at start that another has not asked."""
+    asked = {epc for request in before for epc in request}
+    return tuple(tuple(epc for epc in request if epc not in asked) for request in attributes)

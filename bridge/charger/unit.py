@@ -24,6 +24,7 @@ from bridge.charger.otherhands import OtherHands
 from bridge.charger.polling import Pace
 from bridge.charger.reconcile import Reconciler
 from bridge.charger.refusals import Refusals
+from bridge.charger.showing import shown
 from bridge.charger.vehicle import Vehicle
 from bridge.echonet.wellknown import IDENTIFICATION
 from bridge.evse import (
@@ -93,7 +94,8 @@ class ChargerUnit:
         self._discharge_allowed = discharge_allowed
         self._soc_floor = soc_floor
         self._born = monotonic()
-        self._wanted: Wanted | None = None
+        self._wish: Wanted | None = None  # as the station has it
+        self._wanted: Wanted | None = None  # ... and what that means on this class
         self._order = Order(Wanted(mode=Mode.HANDS_OFF))
         self._reconciler = Reconciler(table, self.facts.looked_at)
         self._others = OtherHands(table, self._reconciler)
@@ -108,6 +110,7 @@ class ChargerUnit:
         self._faulty = False
         self._flowing: bool | None = None
         self._ask: Ask | None = None
+        self._unserved: str | None = None  # why no table is right for the unit
         self._refusals = Refusals(table)
         self._observed = Observed()
         self._abilities = table.abilities(self.view())
@@ -135,6 +138,7 @@ class ChargerUnit:
     def want(self, wanted: Wanted) -> None:
         """Replace what is wanted; the same again changes nothing. Until the first wish, and with hands off, nothing is
         ordered of the unit; unless it is to be left alone it may be asked whether a vehicle is there."""
+        self._wish, wanted = wanted, replace(wanted, mode=self._table.wants(wanted))
         if wanted == self._wanted:
             return
         now = self._monotonic()
@@ -287,6 +291,13 @@ class ChargerUnit:
         self._reconciler.rearm(self._monotonic())
         self.refresh()
 
+    def retabled(self) -> None:
+        """Another table says what everything means. What was wanted still is, and a transaction goes on."""
+        self._others.before = None  # what looks different now has not been changed by anybody
+        if self._wish is not None:
+            self.want(self._wish)
+        self.refresh()
+
     def answered(self, values: dict[int, bytes], refused: frozenset[int], asked: int | None = None) -> None:
         """A Get was answered that was `asked` at that mark of the facts."""
         self._watch_identity(values)
@@ -369,7 +380,7 @@ class ChargerUnit:
         self._abilities = self._table.abilities(view)  # here, where nobody waits for it
         self._seen |= decision.seen
         self._flowing = decision.flowing if self.started else None
-        self._ask = decision.ask
+        self._ask, self._unserved = decision.ask, decision.trouble
         if decision.ask is None and not self._reconciler.asking:
             self._reconciler.asker.answered()
         if self.started:
@@ -379,7 +390,7 @@ class ChargerUnit:
         happenings += self._judge(decision, measures, view.now)
         if not self._order.fulfils(self.wanted):  # a pause that was not wished for is nobody's success
             happenings = [each for each in happenings if each.kind is not HappeningKind.CONFIRMED]
-        observed = self._observe(decision, measures, view.now)
+        observed = self._observe(decision, measures, view)
         if observed == self._observed and not happenings:
             return None
         self._observed = observed
@@ -427,25 +438,15 @@ class ChargerUnit:
             grid_bound=self._guard.bound if self._guard is not None else None,
         )
 
-    def _observe(self, decision: Decision, measures: Measures, now: int) -> Observed:
-        return Observed(
-            reachable=self.started,
-            connector=self._status.connector,
-            charging_state=self._status.charging_state,
-            plug=self._status.plug,
-            power=measures.power,
-            current=measures.current,
-            voltage=measures.voltage,
-            energy_in=measures.energy_in,
-            energy_out=measures.energy_out,
-            soc=measures.soc,
-            offered=measures.offered or self._assumed_offer(now),
+    def _observe(self, decision: Decision, measures: Measures, view: View) -> Observed:
+        variables = self._table.variables(view)
+        return replace(
+            shown(decision, self._status, measures, variables, reachable=self.started),
+            offered=measures.offered or self._assumed_offer(view.now),
             vehicle_id=self._vehicle.id(measures.vehicle_id),
             counted=self._amounts.counted(self.wanted),
-            fault=decision.fault,
             confirmed=self._confirmed,
             trouble=self._trouble,
-            rules=(decision.plug.rule, decision.connector.rule, decision.charging_state.rule),
         )
 
     def _assumed_offer(self, now: int) -> Reading | None:
@@ -458,8 +459,8 @@ class ChargerUnit:
 
     @property
     def _trouble(self) -> str | None:
-        if self._order.trouble is not None or self._reconciler.trouble is not None:
-            return self._order.trouble or self._reconciler.trouble
+        if trouble := self._unserved or self._order.trouble or self._reconciler.trouble:
+            return trouble
         if self.started and self._amounts.uncountable(self.wanted):
             return "nothing counts the energy, so that it cannot be stopped at the amount that is wanted"
         return None

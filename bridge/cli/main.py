@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -12,7 +13,7 @@ from bridge import __version__
 from bridge.errors import BridgeError
 
 #: Each a module of its own, in the order in which the help names them.
-COMMANDS: Final = ("run", "check", "map", "discover", "probe", "ramp", "dump", "demo", "sim")
+COMMANDS: Final = ("run", "check", "reload", "map", "discover", "probe", "ramp", "dump", "demo", "sim")
 #: Exit codes: 0 all well, 1 something is wrong that the message explains, 2 the command line itself.
 FAILED = 1
 
@@ -28,6 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more when it closes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
 
 
 def _parser(asked: list[str]) -> argparse.ArgumentParser:

@@ -18,16 +18,26 @@ def register(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM."""
+    import structlog
+
     from bridge.gateway.config import load_config
     from bridge.gateway.logs import set_up_logs
-    from bridge.mapping.load import load_mappings
+    from bridge.mapping.cache import DocumentCache
+    from bridge.mapping.load import Mappings, load_mappings
 
     site = load_config(options.config)
     set_up_logs(site.log)
-    mappings = load_mappings(site.mappings, site.classes).without_sources()
+    cache = DocumentCache(site.state_dir / "cache")
+
+    def load() -> Mappings:
+        return load_mappings(site.mappings, site.classes, cache, lenient=True).without_sources()
+
+    mappings = load()
+    if cache.trouble is not None:
+        structlog.get_logger(__name__).debug("mapping tables are read without a cache", reason=cache.trouble)
     gc.collect()
     # Imported only now: these many modules take the memory in which the tables were read.
     from bridge.gateway.process import serve
 
-    asyncio.run(serve(site, mappings))
+    asyncio.run(serve(site, mappings, load))
     return 0

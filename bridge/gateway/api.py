@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from bridge.charger.serving import Served
 from bridge.errors import BridgeError
 from bridge.evse import Reading
 from bridge.gateway.gateway import Gateway
@@ -62,6 +63,7 @@ class ControlApi:
         self._slow: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "bind": self._bind,
             "unbind": self._unbind,
+            "reload": self._reload,
         }
         self._ground: Ground | None = None
         self._server: asyncio.Server | None = None
@@ -147,7 +149,7 @@ class ControlApi:
             self._ground = Ground(
                 clock=gateway.clock,
                 controllers=gateway.units.controllers,
-                mappings=gateway.mappings,
+                mappings=gateway.units.tables.mappings,
                 bound={name: network.bind for name, network in gateway.site.networks.items()},
                 site=gateway.site,
                 runners=gateway.units.runners,
@@ -197,6 +199,7 @@ class ControlApi:
             "at": None if whereabouts.at is None else whereabouts.at._asdict(),
             "also_at": [place._asdict() for place in whereabouts.others],
             "not_served": units.trouble(name),
+            "table": _served(units.runners[name].served),
         }
 
     def _conflicts(self) -> list[dict[str, Any]]:
@@ -228,6 +231,14 @@ class ControlApi:
         """`{"do": "stop", "station": "...", "evse": 1}`: end the transaction as a person at the unit would."""
         station, evse_id = self._evse(request)
         return {"stopped": self._gateway.stations[station].stop_locally(evse_id)}
+
+    async def _reload(self, _: dict[str, Any]) -> dict[str, Any]:
+        """`{"do": "reload"}`: read the mapping tables anew, as at SIGHUP."""
+        reloaded = await self._gateway.units.reload()
+        if reloaded.error is not None:
+            raise RequestError(f"nothing was exchanged, all units go on as they were:\n{reloaded.error}")
+        broken = {name: list(errors) for name, errors in reloaded.broken.items()}
+        return {"tables": reloaded.content_hash, "broken": broken}
 
     def _evse(self, request: dict[str, Any]) -> tuple[str, int]:
         """The EVSE that a request names, by station and number or by the vehicle that is at it."""
@@ -381,3 +392,13 @@ def _who(identity: Identity | None) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return asdict(value) if isinstance(value, Reading) else value
+
+
+def _served(served: Served) -> dict[str, Any]:
+    """Which table serves a unit, and why."""
+    return {
+        "hash": served.table.content_hash,
+        "overlays": list(served.overlays),
+        "why": served.why,
+        "quarantine": served.quarantine,
+    }

@@ -8,6 +8,7 @@ from pathlib import Path
 from bridge.errors import BridgeError, ConfigError, MappingError
 from bridge.gateway.config import SiteConfig, StationConfig, read_config
 from bridge.gateway.stations import device_model_for, dialer_for, password_of
+from bridge.mapping.cache import cache_of_tools
 from bridge.mapping.load import Mappings, load_mappings
 from bridge.mapping.yamlfile import Document, Path_, Problems
 
@@ -16,7 +17,7 @@ def check_site(path: Path) -> Iterator[str]:
     """Check a site offline; yields what is found right, raises ConfigError or MappingError for what is wrong."""
     document, site = read_config(path)
     yield f"{path}: {len(site.stations)} station(s), {len(site.units)} unit(s), {len(site.networks)} network(s)"
-    mappings = load_mappings(site.mappings)
+    mappings = load_mappings(site.mappings, cache=cache_of_tools())
     problems = Problems()
     said = [*_objects(document, site, mappings, problems)]
     for number, station in enumerate(site.stations):

@@ -16,6 +16,7 @@ from bridge.evse import Mode
 from bridge.gateway.config import SiteConfig, StationConfig
 from bridge.gateway.keeping import Keeper
 from bridge.gateway.stations import make_station
+from bridge.gateway.tables import SiteTables
 from bridge.gateway.units import Units, check_networks, owners
 from bridge.gateway.vehicles import VEHICLES, Vehicles
 from bridge.mapping.load import Mappings
@@ -67,12 +68,17 @@ class Gateway:
         store: Store,
         mappings: Mappings,
         clock: Clock,
+        tables: SiteTables | None = None,
     ) -> Gateway:
-        """Compose a gateway from its site configuration and its ways to the outside."""
+        """Compose a gateway from its site configuration and its ways to the outside.
+
+        `tables` reads the mapping tables anew; without it they stay as they are.
+        """
         check_networks(site, lans)
         keeper = Keeper(store)
         kept = {owner: await store.settings(owner) for owner in owners(site)}
-        units = Units(site, lans, mappings, clock, await _unique_id(store, clock), keeper, kept)
+        tables = tables or SiteTables(mappings)
+        units = Units(site, lans, mappings, clock, await _unique_id(store, clock), keeper, kept, tables)
         vehicles = await _vehicles(site, units, store, keeper)
         stations = {}
         for config in site.stations:

@@ -9,5 +9,12 @@ from bridge.gateway.inspect_discover import discover
 from bridge.gateway.inspect_dump import dump
 from bridge.gateway.inspect_probe import probe
 from bridge.gateway.inspect_ramp import ramp
+from bridge.gateway.inspect_view import explain
 
-OPERATIONS: Final[dict[str, Operation]] = {"discover": discover, "probe": probe, "ramp": ramp, "dump": dump}
+OPERATIONS: Final[dict[str, Operation]] = {
+    "discover": discover,
+    "probe": probe,
+    "ramp": ramp,
+    "dump": dump,
+    "explain": explain,
+}

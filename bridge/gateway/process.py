@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import structlog
@@ -18,6 +19,7 @@ from bridge.gateway.api import SOCKET, ControlApi
 from bridge.gateway.config import SiteConfig
 from bridge.gateway.gateway import Gateway
 from bridge.gateway.stations import dialer_for
+from bridge.gateway.tables import Reloaded, SiteTables
 from bridge.mapping.load import Mappings
 from bridge.store.sqlite import open_store
 
@@ -26,8 +28,11 @@ _log = structlog.get_logger(__name__)
 STORE = "gateway.sqlite3"
 
 
-async def serve(site: SiteConfig, mappings: Mappings) -> None:
-    """Run the gateway of a site until SIGTERM or SIGINT; then give the units their last orders and end within 5 s."""
+async def serve(site: SiteConfig, mappings: Mappings, load: Callable[[], Mappings]) -> None:
+    """Run the gateway of a site until SIGTERM or SIGINT; then give the units their last orders and end within 5 s.
+
+    `load` reads the mapping tables anew, at SIGHUP or on command.
+    """
     clock = Clock()
     _log.info("starting", version=__version__)
     _make_state_dir(site)
@@ -39,7 +44,13 @@ async def serve(site: SiteConfig, mappings: Mappings) -> None:
             lans[name] = await open_udp(network.bind, interface=network.interface, group=network.group)
             stack.push_async_callback(lans[name].close)
         gateway = await Gateway.build(
-            site, lans=lans, dialer_of=dialer_for, store=store, mappings=mappings, clock=clock
+            site,
+            lans=lans,
+            dialer_of=dialer_for,
+            store=store,
+            mappings=mappings,
+            clock=clock,
+            tables=SiteTables(mappings, load, asyncio.to_thread),
         )
         api = ControlApi(gateway)
         await api.serve(site.state_dir / SOCKET)
@@ -64,3 +75,11 @@ def _on_signals(gateway: Gateway) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, gateway.ended.set)
+    reloads: set[asyncio.Task[Reloaded]] = set()  # a task that nobody holds may be let go before its end
+
+    def reload() -> None:
+        task = loop.create_task(gateway.units.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)

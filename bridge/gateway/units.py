@@ -15,12 +15,14 @@ from bridge.charger.runner import UnitRunner
 from bridge.clock import Clock
 from bridge.echonet.controller import Controller
 from bridge.echonet.lan import Lan
+from bridge.echonet.turns import Turns
 from bridge.errors import ConfigError
 from bridge.evse import Mode
 from bridge.gateway.config import EvseConfig, MeterUse, ObjectConfig, SiteConfig, UnitConfig
 from bridge.gateway.finding import Finder
 from bridge.gateway.identity import Identity, Place, Thing, Whereabouts
 from bridge.gateway.keeping import Keeper, StoreMemory
+from bridge.gateway.tables import Reloaded, SiteTables
 from bridge.mapping.load import Mappings
 
 _log = structlog.get_logger(__name__)
@@ -56,13 +58,16 @@ class Units:
         unique_id: bytes,
         keeper: Keeper,
         kept: Mapping[str, Mapping[str, str]],
+        tables: SiteTables,
     ) -> None:
         self._site = site
         self._mappings = mappings
+        self.tables = tables
         self._clock = clock
         self._keeper = keeper
         self._quarantined: dict[str, str] = {}
         self._owner = dict(_owners(site))
+        self._turns = Turns()
         self.controllers = {name: self._controller(name, lan, unique_id) for name, lan in lans.items()}
         self.finder = Finder(_things(site), self.controllers, clock, self)
         self.meters: dict[_Use, MeterRunner] = {use: self._meter(use) for use in _uses(site)}
@@ -99,6 +104,8 @@ class Units:
         way = self.finder.ways[name]
         if way.place is None:
             return self.whereabouts(name).trouble or way.why
+        if name in self.runners and (reason := self.runners[name].served.quarantine):
+            return f"no mapping table is right for it: {reason}"
         return f"no answer from {way.place}" if way.silent else None
 
     @property
@@ -106,6 +113,14 @@ class Units:
         """Objects of the site's classes that are nobody of the configuration."""
         register = self.finder.register
         return {place: identity for place, identity in register.seen.items() if register.holder(place) is None}
+
+    async def reload(self) -> Reloaded:
+        """Read the mapping tables anew and let every unit go on by its own: each wholly or not at all."""
+        reloaded = await self.tables.reload()
+        if reloaded.error is None:
+            for runner in self.runners.values():
+                runner.choose(self.tables)
+        return reloaded
 
     # Followers of the finder
 
@@ -138,6 +153,7 @@ class Units:
             response_timeout=self._site.echonet.response_timeout * 1000,
             gap=self._site.gap_of(network),
             classes=frozenset(what.class_code for what in things),
+            turns=self._turns,
         )
 
     def _runner(self, name: str, unit: UnitConfig, kept: Mapping[str, str]) -> UnitRunner:
@@ -150,6 +166,7 @@ class Units:
             name=name,
             eoj=unit.eoj,
             address=None,
+            chooser=self.tables,
             control=unit.control,
             discharge_allowed=evse is not None and bool(evse.discharge),
             soc_floor=unit.soc_floor * 1000,

@@ -44,7 +44,8 @@ def start_refusal(position: Position, status: ConnectorStatus | None, *, directi
     if not position.seen.reachable:
         return StatusInfo(ReasonCode.UNSPECIFIED, "the unit behind this EVSE does not answer")
     if status is None or status in _UNUSABLE:
-        return StatusInfo(ReasonCode.UNSPECIFIED, f"the EVSE is {status or 'not known yet'}")
+        because = f": {position.seen.trouble}" if position.seen.trouble else ""
+        return StatusInfo(ReasonCode.UNSPECIFIED, f"the EVSE is {status or 'not known yet'}{because}"[:512])
     why = position.evse.refusal(direction)
     return StatusInfo(ReasonCode.UNSUPPORTED_REQUEST, why[:512]) if why else None
 

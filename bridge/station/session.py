@@ -158,7 +158,8 @@ class Session:
         connected = self._connected(seen)
         if connected != self.state.connected:
             self.state.connected = connected
-            made += self._plugged(now) if connected else self._unplugged(now)
+            trigger = TriggerReason(seen.plug_trigger.value) if seen.plug_trigger else None
+            made += self._plugged(trigger) if connected else self._unplugged(trigger, now)
         made += self._charging_state_seen(seen)
         if self.ending and seen.confirmed:
             made += self._end(self.ending.trigger, self.ending.reason)
@@ -205,22 +206,22 @@ class Session:
             return self.state.authorized or seen.charging_state is SeenState.CHARGING
         return self.state.connected if seen.plug is Plug.UNDETERMINED else seen.plug is Plug.YES
 
-    def _plugged(self, now: int) -> list[Emission]:
+    def _plugged(self, trigger: TriggerReason | None) -> list[Emission]:
         self.authorization_until = None
-        return self._after_change(TriggerReason.CABLE_PLUGGED_IN, started=(TxPoint.EV_CONNECTED,))
+        return self._after_change(trigger or TriggerReason.CABLE_PLUGGED_IN, started=(TxPoint.EV_CONNECTED,))
 
-    def _unplugged(self, now: int) -> list[Emission]:
-        state = self.state
+    def _unplugged(self, told: TriggerReason | None, now: int) -> list[Emission]:
+        state, trigger = self.state, told or TriggerReason.EV_COMMUNICATION_LOST
         if state.transaction_id is None:
             return []
         if self.rules.stop_points & {TxPoint.EV_CONNECTED, TxPoint.POWER_PATH_CLOSED} or self.ending:
             remote = state.stopped_remotely or (self.ending and self.ending.reason is Reason.REMOTE)
             reason = Reason.REMOTE if remote else Reason.EV_DISCONNECTED
-            return self._end(TriggerReason.EV_COMMUNICATION_LOST, reason, ChargingState.IDLE)
+            return self._end(trigger, reason, ChargingState.IDLE)
         state.charging_state = ChargingState.IDLE
-        made = [self._emit(TransactionEvent.UPDATED, TriggerReason.EV_COMMUNICATION_LOST)]
+        made = [self._emit(TransactionEvent.UPDATED, trigger)]
         if self.rules.stop_on_ev_side_disconnect:
-            made += self.deauthorize(TriggerReason.EV_COMMUNICATION_LOST, Reason.EV_DISCONNECTED, now)
+            made += self.deauthorize(trigger, Reason.EV_DISCONNECTED, now)
         return made
 
     def _charging_state_seen(self, seen: Observed) -> list[Emission]:
@@ -234,8 +235,11 @@ class Session:
             return made
         now_seen = ChargingState(seen.charging_state.value)
         if now_seen != state.charging_state and not (now_seen is ChargingState.IDLE and not state.connected):
-            state.charging_state = now_seen
-            made.append(self._emit(TransactionEvent.UPDATED, TriggerReason.CHARGING_STATE_CHANGED))
+            was, state.charging_state = state.charging_state, now_seen
+            trigger = _trigger(seen)
+            if was is ChargingState.CHARGING and TxPoint.ENERGY_TRANSFER in self.rules.stop_points:
+                return [*made, *self._end(trigger, _stopped(seen), now_seen)]
+            made.append(self._emit(TransactionEvent.UPDATED, trigger))
         return made
 
     def _after_change(self, trigger: TriggerReason, started: tuple[TxPoint, ...]) -> list[Emission]:
@@ -294,3 +298,13 @@ class Session:
             remote_start_id=remote_start_id,
             with_evse=told_evse,
         )
+
+
+def _trigger(seen: Observed) -> TriggerReason:
+    """How a change of the charging state is told: as the unit's table has it, else as usual."""
+    return TriggerReason(seen.state_trigger.value) if seen.state_trigger else TriggerReason.CHARGING_STATE_CHANGED
+
+
+def _stopped(seen: Observed) -> Reason:
+    """Why a transaction ends that ends with the energy (E06.FR.07)."""
+    return Reason(seen.stopped_reason.value) if seen.stopped_reason else Reason.OTHER

@@ -13,7 +13,19 @@ from bridge.clock import Clock
 from bridge.echonet.frame import encode_property_map
 from bridge.echonet.session import Priority
 from bridge.errors import NoAnswerError
-from bridge.evse import Abilities, ChargingState, Connector, Fault, HappeningKind, Mode, Plug, Reading, Source, Wanted
+from bridge.evse import (
+    Abilities,
+    ChargingState,
+    Connector,
+    Fault,
+    HappeningKind,
+    Mode,
+    Plug,
+    Reading,
+    Source,
+    Variable,
+    Wanted,
+)
 from bridge.mapping.decision import (
     Answer,
     Ask,
@@ -23,6 +35,7 @@ from bridge.mapping.decision import (
     PollGroup,
     Recipe,
     Refusal,
+    Spacing,
     Step,
     View,
 )
@@ -58,11 +71,18 @@ class FakeTable:
     idle: int = 60_000
     attempts: int = 3
     confirm_within: int = 180_000
+    spacing: Spacing = field(default_factory=Spacing)
     discharge: bool = True
     stops_when_still: bool = False  # a stop or pause is confirmed only when no power flows
 
     def release(self, edt_82: bytes) -> str:
         return chr(edt_82[2])
+
+    def wants(self, wanted: Wanted) -> Mode:
+        return wanted.mode
+
+    def variables(self, view: View) -> tuple[Variable, ...]:
+        return ()
 
     def decide(self, view: View) -> Decision:
         power = self._power(view)
@@ -153,6 +173,7 @@ class FakeTable:
             fresh=(PLUG,),
             attempts=self.attempts,
             confirm_within=self.confirm_within,
+            spacing=self.spacing,
         )
 
     def confirmed(self, view: View) -> bool:

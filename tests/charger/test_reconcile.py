@@ -13,7 +13,7 @@ from bridge.charger.facts import Facts
 from bridge.charger.reconcile import Reconciler
 from bridge.echonet.session import Priority
 from bridge.evse import HappeningKind, Mode, Wanted
-from bridge.mapping.decision import View
+from bridge.mapping.decision import Spacing, View
 from tests.charger.fakes import (
     BOTH,
     CHARGE,
@@ -49,10 +49,11 @@ class Hand:
     wanted: Wanted = field(default_factory=Wanted)
     wrote: dict[int, int] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
+    table: FakeTable = field(default_factory=FakeTable)
 
     def __post_init__(self) -> None:
         self.facts = Facts()
-        self.loop = Reconciler(FakeTable(), self.facts.looked_at)
+        self.loop = Reconciler(self.table, self.facts.looked_at)
         self.facts.answered(dict(self.values), (), self.now)
 
     def want(self, mode: Mode, **more: int) -> None:
@@ -119,6 +120,13 @@ class Hand:
     def write(self, epc: int, edt: bytes) -> None:
         self.wrote[epc] = self.now
         self.writes.append(f"{epc:02X}={edt.hex().upper()}")
+
+    def settle(self) -> None:
+        """Until there is nothing to do."""
+        for _ in range(60):
+            if isinstance(self.next(), Idle):
+                return
+            self.step()
 
     def run(self, steps: int = 40) -> None:
         for _ in range(steps):
@@ -225,3 +233,57 @@ def test_reached_is_told_once_and_then_nothing_is_done() -> None:
     assert isinstance(hand.next(), Idle)
     assert not hand.loop.busy
     assert hand.loop.happened() == ()
+
+
+# Spacing: contactors wear ----------------------------------------------------------------------------------------
+
+
+def charging(**spacing: int) -> Hand:
+    """A hand whose unit charges with 3 kW."""
+    hand = Hand(table=FakeTable(spacing=Spacing(**spacing)))
+    hand.want(Mode.CHARGE, charge_bound=3_000_000)
+    hand.settle()
+    assert hand.loop.confirmed
+    hand.writes.clear()
+    return hand
+
+
+def test_a_start_waits_so_long_after_the_last_order_of_a_mode() -> None:
+    hand = charging(mode=30_000)
+    hand.want(Mode.STOP)
+    hand.settle()
+    stopped_at = hand.wrote[MODE]
+    hand.want(Mode.CHARGE, charge_bound=3_000_000)
+    hand.settle()
+    assert hand.writes == ["DA=47", "DA=42"]
+    assert hand.wrote[MODE] == stopped_at + 30_050  # each action takes 50 ms here
+
+
+def test_a_stop_and_a_pause_never_wait() -> None:
+    for mode, edt in ((Mode.STOP, STOPPED), (Mode.PAUSE, STANDBY)):
+        hand = charging(mode=600_000, setting=600_000)
+        hand.want(mode)
+        first = hand.next()
+        assert isinstance(first, Write)
+        assert first.step.edt == edt
+
+
+def test_a_setting_is_raised_only_after_a_while_and_lowered_at_once() -> None:
+    hand = charging(setting=600_000)
+    begun = hand.now
+    hand.want(Mode.CHARGE, charge_bound=2_000_000)
+    hand.settle()
+    lowered_at = hand.wrote[LIMIT]
+    assert lowered_at < begun + 1_000
+    hand.want(Mode.CHARGE, charge_bound=4_000_000)
+    hand.settle()
+    assert hand.writes == ["EB=000007D0", "EB=00000FA0"]
+    assert hand.wrote[LIMIT] >= lowered_at + 600_000
+
+
+def test_what_somebody_has_raised_is_lowered_at_once() -> None:
+    hand = charging(setting=600_000, mode=600_000)
+    hand.take(LIMIT, limit(6_000_000))
+    hand.facts.answered(dict(hand.values), (), hand.now)
+    hand.settle()
+    assert hand.writes == ["EB=00000BB8"]

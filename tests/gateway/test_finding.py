@@ -15,11 +15,11 @@ from bridge.gateway.finding import MEETINGS, SEARCH_FIRST, SEARCH_IDLE
 from bridge.gateway.units import IDENTITY
 from bridge.sim.codec import Esv, Prop, SimFrame, decode, encode
 from bridge.sim.control import SimUnit
-from bridge.sim.lan import Receiver, SimPort
+from bridge.sim.lan import SimPort
 from bridge.sim.node import SimNode
 from bridge.sim.unit import SimUnitConfig
 from bridge.store.sqlite import open_store
-from tests.tools.house import GATEWAY, MINUTE, STATION, UNITS, House, house, run, site
+from tests.tools.house import GATEWAY, MINUTE, STATION, UNITS, BothPorts, House, house, run, site
 
 NEW = "10.0.0.77"
 ROAMING = {"address": None}
@@ -380,32 +380,6 @@ def test_two_units_of_the_configuration_that_claim_one_identity_are_both_named()
 
 
 # -- several networks
-
-
-class BothPorts:
-    """A node on two networks: it announces on both, and answers on the one it was asked on."""
-
-    def __init__(self, *ports: SimPort) -> None:
-        self.ports = ports
-        self.dead: set[str] = set()
-
-    def send(self, data: bytes, address: str) -> None:
-        for port in self.ports:
-            if (":" in port.address) is (":" in address) and port.address not in self.dead:
-                port.send(data, address)
-
-    def multicast(self, data: bytes) -> None:
-        for port in self.ports:
-            if port.address not in self.dead:
-                port.multicast(data)
-
-    def attach(self, receiver: Receiver) -> None:
-        for port in self.ports:
-            port.attach(receiver)
-
-    async def close(self) -> None:
-        for port in self.ports:
-            await port.close()
 
 
 SIX = {"six": "fe80::1"}

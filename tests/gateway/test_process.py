@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from bridge.clock import Clock
+from bridge.mapping.load import default_folder
 from bridge.sim.checker import AifChecker
 from bridge.sim.control import SimUnit
 from bridge.sim.csms import DemoCsms
@@ -249,3 +251,59 @@ async def test_an_address_that_is_taken_or_not_ours_is_told(tmp_path: Path) -> N
     said = (tmp_path / "log").read_text()
     assert GATEWAY in said
     assert "Traceback" not in said
+
+
+OVERLAY = """\
+mapping: 1
+kind: overlay
+id: test-power
+class: "0x027E"
+match: {productCode: "SIM-*"}
+changes:
+  - {override: setpoints.pause.ways, with: [{id: mode, ensure: [{operationMode: idle}]}], why: a test}
+"""
+
+
+async def command(config: Path, *words: str) -> tuple[int, str]:
+    """A command beside the gateway: its exit code, and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bridge.cli.main", *words, "--config", str(config),
+        cwd=config.parent, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()
+
+
+async def test_tables_are_read_anew_at_sighup_and_on_command(tmp_path: Path) -> None:
+    others = shutil.ignore_patterns("schema", "dumps", "vendors")
+    shutil.copytree(default_folder(), tmp_path / "mappings", ignore=others)
+    vendors = tmp_path / "mappings" / "vendors"
+    vendors.mkdir()
+    log = tmp_path / "log"
+    async with csms_at() as (csms, url), unit():
+        config = write_config(tmp_path, url)
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"mappings": "mappings"}))
+        async with gateway(config, log) as process:
+            await csms.wait_message("StatusNotification", timeout_ms=PATIENCE * 1000)
+            (vendors / "test.yaml").write_text(OVERLAY)
+            process.send_signal(signal.SIGHUP)
+            await until_logged(log, "test-power")
+            (vendors / "test.yaml").write_text(OVERLAY.replace("kind: overlay", "kind: overlaid"))
+            code, said = await command(config, "reload")
+            assert code == 1
+            assert "WRONG-VALUE" in said
+            (vendors / "test.yaml").unlink()
+            code, said = await command(config, "reload")
+            assert (code, said[:18]) == (0, "read anew: tables ")
+            assert await end(process) == 0
+        code, said = await command(config, "reload")
+        assert code == 1
+        assert said.startswith("no gateway runs with ")
+
+
+async def until_logged(log: Path, text: str) -> None:
+    """Wait until the gateway's log says it."""
+    async with asyncio.timeout(PATIENCE):
+        while text not in log.read_text():  # noqa: ASYNC240 - a small file
+            await Clock().sleep(20)

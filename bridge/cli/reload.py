@@ -1,0 +1,41 @@
+"""`ocpp-echonet reload`: let a running gateway read its mapping tables anew."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from bridge.cli.way import EXIT_CODES, FAILED, OK, Way, perform
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "reload",
+        help="let the running gateway read its mapping tables anew",
+        description="Reads dictionaries, tables and overlays anew, as SIGHUP does. Transactions go on. With a mistake "
+        "in a dictionary or in a class's table nothing is exchanged; an overlay with a mistake leaves its units with "
+        "the last good table.",
+        epilog=f"{EXIT_CODES}. Prove tables first: ocpp-echonet map check FOLDER",
+    )
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the gateway's site configuration")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.set_defaults(run=run, gateway_only=True, bind=None, interface=None, group=None, mappings=None)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Ask the gateway."""
+
+    async def main(way: Way) -> int:
+        result = await way.ask({"do": "reload"}, lambda event: None)
+        if options.format == "json":
+            print(json.dumps(result, ensure_ascii=False))
+        else:
+            print(f"read anew: tables {result['tables']}")
+            for name, mistakes in result["broken"].items():
+                print(f"overlay {name} cannot be used:\n  " + "\n  ".join(mistakes))
+        return FAILED if result["broken"] else OK
+
+    return perform(options, main)
