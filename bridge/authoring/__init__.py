@@ -1,0 +1,1 @@
+"""Tools of those who write mapping tables: nothing of a running gateway imports them."""
