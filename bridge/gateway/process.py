@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
 import signal
@@ -58,8 +59,16 @@ async def serve(site: SiteConfig, mappings: Mappings, load: Callable[[], Mapping
         _on_signals(gateway)
         gc.collect()
         gc.freeze()
+        _give_back()
         await gateway.run()
     _log.info("ended")
+
+
+def _give_back() -> None:
+    """Let the system have the memory in which the tables were read; what C libraries free they keep otherwise."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # the GNU C library has it, others need none
+    if trim is not None:
+        trim(0)
 
 
 def _make_state_dir(site: SiteConfig) -> None:
@@ -77,9 +86,13 @@ def _on_signals(gateway: Gateway) -> None:
         loop.add_signal_handler(number, gateway.ended.set)
     reloads: set[asyncio.Task[Reloaded]] = set()  # a task that nobody holds may be let go before its end
 
+    def reloaded(task: asyncio.Task[Reloaded]) -> None:
+        reloads.discard(task)
+        _give_back()
+
     def reload() -> None:
         task = loop.create_task(gateway.units.reload())
         reloads.add(task)
-        task.add_done_callback(reloads.discard)
+        task.add_done_callback(reloaded)
 
     loop.add_signal_handler(signal.SIGHUP, reload)

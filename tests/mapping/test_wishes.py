@@ -12,6 +12,10 @@ from bridge.mapping.load import default_folder, load_mappings
 from bridge.mapping.table import CompiledTable
 from tests.tools.mapping_views import table, view
 
+LIMIT = (
+    "{rated: ratedChargeElectricPower, power: minimumAndMaximumChargingElectricPower, "
+    "current: minimumAndMaximumChargingCurrent, volts: [{assume: 450 V}]}"
+)
 Changed = Callable[..., CompiledTable]
 
 
@@ -63,9 +67,9 @@ def test_a_table_may_make_a_zero_limit_a_stop_and_a_start_a_pause(changed: Chang
 @pytest.mark.parametrize(
     ("old", "new", "text"),
     [
-        ("RequestStopTransaction: {wants: stop}", "RequestStopTransaction: {wants: charge}", 'WANTS "stop" may only'),
-        ("{limit: zero, wants: pause}", "{limit: zero, wants: charge}", 'WANTS "zero" may only want pause or stop'),
-        ("{limit: positive, wants: charge}", "{limit: positive, wants: discharge}", 'WANTS "positive" may only'),
+        ("RequestStopTransaction: {wants: stop}", "RequestStopTransaction: {wants: charge}", "WANTS a stop may only want pause or stop"),
+        ("{limit: zero, wants: pause}", "{limit: zero, wants: charge}", "WANTS a limit of zero may only want pause or stop"),
+        ("{limit: positive, wants: charge}", "{limit: positive, wants: discharge}", "WANTS a limit above zero may only"),
         ("{limit: zero, wants: pause}", "{limit: positive, wants: pause}", "DUPLICATE-ID"),
     ],
 )
@@ -114,3 +118,5 @@ def test_what_others_fall_back_to_does_not_fall_back_itself(changed: Changed) ->
     pause = "      - {id: mode, ensure: [{operationMode: standby, otherwise: idle}]}"
     with pytest.raises(MappingError, match="IRREVERSIBLE a pause cannot pause first"):
         changed((pause, f"      - {{id: first, when: {{power: flowing}}, pauseFirst: it flows}}\n{pause}"))
+    with pytest.raises(MappingError, match="IRREVERSIBLE a stop has no limit"):
+        changed(("  stop:\n    require:", f"  stop:\n    limit: {LIMIT}\n    require:"))

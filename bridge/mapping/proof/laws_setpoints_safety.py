@@ -61,9 +61,6 @@ def _stuck(meaning: Meaning, mode: Mode) -> Iterator[Finding]:
         text, path = f"no way of {mode} fits here", ("setpoints", mode.value, "ways")
         mend = "let the last way hold always"
         yield _found(meaning, IRREVERSIBLE, path, text, _wanting(meaning, mode, where), mend)
-    if meaning.table.setpoints[mode].bounds is not None:
-        text = f"{mode} has a limit: where that is zero, the setpoint would wait for itself"
-        yield Finding(IRREVERSIBLE, ("setpoints", mode.value, "limit"), text, mend="leave the limit out")
 
 
 def _way(meaning: Meaning, mode: Mode, place: int) -> Iterator[Finding]:
@@ -71,12 +68,6 @@ def _way(meaning: Meaning, mode: Mode, place: int) -> Iterator[Finding]:
     way, model = setpoint.ways[place], meaning.source.model.setpoints[mode].ways[place]
     path: Path_ = ("setpoints", mode.value, "ways", place)
     taken = sets.both(meaning.possible, meaning.taken(mode, place))
-    if way.pause_first is not None:
-        if taken != NOTHING:
-            text = f'the way "{model.id}" pauses instead of going on, which {mode} must never do'
-            where = _wanting(meaning, mode, taken)
-            yield _found(meaning, IRREVERSIBLE, (*path, "pauseFirst"), text, where, "leave pauseFirst out")
-        return
     impossible = sets.both(taken, meaning.impossible(mode, place))
     if impossible != NOTHING:
         text = f'the way "{model.id}" of {mode} writes what this release does not know'

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from bridge.evse import Mode
 from bridge.mapping.load import default_folder, load_mappings
-from bridge.mapping.proof.diagram import NOTHING
 from bridge.mapping.proof.finding import Finding
 from bridge.mapping.proof.laws_setpoints import LAWS
 from bridge.mapping.proof.laws_setpoints_world import situations
@@ -77,11 +75,3 @@ def test_a_counter_example_says_what_is_and_what_is_written(tmp_path: Path) -> N
     assert shown is not None
     assert shown.view.wanted.mode.value == "charge"
     assert meaning.table.recipe(shown.view).mode.value == "charge"
-
-
-def test_what_cannot_even_be_paused_is_refused_and_does_not_turn_for_ever(tmp_path: Path) -> None:
-    change = _CHANGES["a pause that pauses first"]
-    meaning = _changed(tmp_path, change["table"], change["instead_of"], change["stands"])
-    passed = meaning.passed(Mode.PAUSE)
-    refused = meaning.sets.both(meaning.outcomes(Mode.PAUSE)["refused"], passed)
-    assert refused == meaning.sets.both(passed, meaning.taken(Mode.PAUSE, 0)) != NOTHING
