@@ -93,8 +93,8 @@ class _Generator(GenerateJsonSchema):
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
         """A validator that reads a text: a quantity."""
-        if self._of_a_model(schema["schema"]):
-            return super().function_before_schema(schema)
+        if self._of_a_model(schema["schema"]) or schema["schema"]["type"] == "literal":
+            return super().function_before_schema(schema)  # a literal says itself what it takes
         return described(schema["function"]["function"])
 
     def function_after_schema(self, schema: core_schema.AfterValidatorFunctionSchema) -> JsonSchemaValue:

@@ -78,7 +78,8 @@ class ReleaseView:
 class DeviceClass:
     """A class of devices with all definitions of its properties; what it does not define it has from `parent`.
 
-    `most_properties`: how many a request to it may hold, where a document says so (AIF 2.4.4).
+    `most_properties`: how many a request to it may hold, where a document says so (AIF 2.4.4). `battery_voltage` (mV):
+    the highest that a vehicle's battery may have.
     """
 
     code: int
@@ -88,6 +89,7 @@ class DeviceClass:
     properties: tuple[Property, ...]
     parent: DeviceClass | None = None
     most_properties: int | None = None
+    battery_voltage: int | None = None
 
     @cached_property
     def _views(self) -> Mapping[str, ReleaseView]:

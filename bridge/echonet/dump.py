@@ -123,7 +123,8 @@ def read_dump(path: Path) -> Dump:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DumpError(f"{path}: cannot be read: {error} - give the file that `ocpp-echonet dump` wrote") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DumpError(f"{path}: cannot be read: {reason} - give the file that `ocpp-echonet dump` wrote") from error
     return parse_dump(text.splitlines(), str(path))
 
 

@@ -12,12 +12,12 @@ from typing import Final
 
 from bridge.echonet.dictionary import DeviceClass
 from bridge.errors import MappingError
-from bridge.mapping.identity import Identity
+from bridge.mapping.identity import Identity, firmware_text, told
 from bridge.mapping.load import Mappings
 from bridge.mapping.overlay import Overlays
 from bridge.mapping.overlayheader import Header
 from bridge.mapping.table import CompiledTable
-from bridge.mapping.versions import Version, version_of, version_text
+from bridge.mapping.versions import Version
 
 _KEYS: Final = ("manufacturer", "product_code", "release", "firmware")
 _WORDS: Final = {"product_code": "product code"}
@@ -115,8 +115,8 @@ class _Chooser:
             return "no overlay is for units of its class"
         if best is None:
             names = sorted({name for header in self._headers for name in header.match.keys}, key=_KEYS.index)
-            told = ", ".join(self._said(name, self._identity, self._table.device) for name in names)
-            return f"no overlay is for it ({told})"
+            said = [self._said(name, self._identity, self._table.device) for name in names]
+            return f"no overlay is for it ({', '.join(said)})"
         said = [
             self._said(name, *self._below(chain, index))
             for chain in [self._overlays.chain(best.id) or ()]
@@ -168,21 +168,7 @@ class _Chooser:
 
     def _told(self, name: str, identity: Identity, device: DeviceClass) -> bytes | str | Version | None:
         """What the unit tells for a key; None if it does not."""
-        if name == "release":
-            return self._release or None
-        epc = getattr(identity, name)
-        edt = self._facts.get(epc) if epc is not None else None
-        if not edt:
-            return None
-        if name == "manufacturer":
-            return edt
-        if name == "product_code":
-            return edt.rstrip(b"\0 ").decode("ascii", "replace")
-        return version_of(self._firmware(epc, edt, device))
-
-    def _firmware(self, epc: int, edt: bytes, device: DeviceClass) -> str:
-        view = device.at(self._release) if self._release else device.latest
-        return version_text(view.decode(epc, edt))
+        return told(name, identity, device, self._release, self._facts)
 
     def _said(self, name: str, identity: Identity, device: DeviceClass) -> str:
         """`product code ABC-1`, for people."""
@@ -194,7 +180,7 @@ class _Chooser:
             return f"{word} 0x{value.hex().upper()}"
         if isinstance(value, tuple):
             epc = identity.firmware
-            return f"{word} {self._firmware(epc, self._facts[epc], device)}" if epc is not None else word
+            return f"{word} {firmware_text(epc, self._facts[epc], device, self._release)}" if epc is not None else word
         return f"{word} {value}"
 
 

@@ -342,6 +342,8 @@ class _Compiler:
 
     def _setpoint(self, mode: Mode, model: SetpointModel) -> Setpoint:
         path: Path_ = ("setpoints", mode.value)
+        for key, ids in (("require", [r.id for r in model.require]), ("ways", [way.id for way in model.ways])):
+            self._told_apart(ids, (*path, key))
         if mode in (Mode.PAUSE, Mode.STOP):
             self._check_still(mode, model, path)
         ways = tuple(self._way(way, (*path, "ways", index), model) for index, way in enumerate(model.ways))
@@ -416,6 +418,8 @@ class _Compiler:
             self._wrong(path, "VOLTS", 'a row either reads a "property" or assumes a voltage above zero')
         test = self.conditions.compile(model.when, (*path, "when"))
         epc = self.conditions.property(model.property, (*path, "property")) if model.property else None
+        if epc is not None and epc >= 0 and self.vocabulary.unit(model.property or "") != "V":
+            self._wrong((*path, "property"), "UNIT", f'"{model.property}" is not in V')
         return Volts(test, epc, max(model.min or 1, 1), model.within, model.assume or 0)
 
     # Local changes
@@ -441,6 +445,8 @@ class _Compiler:
 
     def _local_limits(self, setpoints: Mapping[Mode, Setpoint]) -> tuple[LocalLimit, ...]:
         found = []
+        wrong = any(len(way.steps) < len(model.ensure) for mode, setpoint in setpoints.items()
+                    for way, model in zip(setpoint.ways, self.model.setpoints[mode].ways, strict=True))  # fmt: skip
         for name, spec in self.model.local.items():
             if not isinstance(spec, str):
                 continue
@@ -450,6 +456,8 @@ class _Compiler:
                     found.append(LocalLimit(step.epc, name, setpoint.sign, step.unit == "A", setpoint.bounds))
                     break
             else:
+                if wrong and self.device.epc_of(name) is not None:
+                    continue  # perhaps a step writes it that is told already
                 written = {s.name for each in setpoints.values() for way in each.ways for s in way.steps if s.is_limit}
                 text = f'no setpoint writes a limit to "{name}"{nearest(name, written)}'
                 self._wrong(("local", name), "UNKNOWN-PROPERTY", text, at_key=True)

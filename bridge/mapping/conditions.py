@@ -226,7 +226,8 @@ class Conditions:
         if value == ABSENT:
             return Lacking(subject)
         if not isinstance(value, Mapping) or not value:
-            return self._wrong(path, "WRONG-TYPE", f"a range is expected, like {{min: {60 if unit == 's' else 10} {unit}}}")
+            like = "60 s" if unit == "s" else f"10 {unit}"
+            return self._wrong(path, "WRONG-TYPE", f"a range is expected, like {{min: {like}}}")
         lowest, highest = LEAST, MOST
         for key, text in value.items():
             if key not in _BOUNDS:

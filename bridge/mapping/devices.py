@@ -77,15 +77,16 @@ def _build(
             ring = " -> ".join((*below, code, model.parent))
             problems.add(document, ("parent",), "UNKNOWN-CLASS", f"the class would stand above itself: {ring}")
         elif model.parent not in by_code:
-            known = ", ".join(sorted(each for each in by_code if each != code)) or "none beside this one"
-            text = f"no dictionary describes {model.parent}, only {known}"
+            known = sorted(each for each in by_code if each != code)
+            hint = nearest(model.parent, known) or f" - known here: {', '.join(known) or 'none'}"
+            text = f"no dictionary describes {model.parent}{hint}"
             problems.add(document, ("parent",), "UNKNOWN-CLASS", text)
         else:
             parent = _build(model.parent, by_code, built, problems, (*below, code))
     properties = tuple(prop for index in range(len(model.properties)) for prop in _definitions(document, index, model))
     _check(document, model, problems)
     built[number] = DeviceClass(
-        number, model.name, model.en, model.ja, properties, parent, model.max_properties
+        number, model.name, model.en, model.ja, properties, parent, model.max_properties, model.battery_voltage
     )
     return built[number]
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from itertools import product
 from math import prod
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from bridge.echonet.dictionary import RELEASES
 from bridge.echonet.values import IntegerCodec, PropertyValueError
@@ -23,6 +24,7 @@ from bridge.mapping.expected import EXPECTED, Outcome, id_of, narrowed, number_o
 from bridge.mapping.meter import CompiledMeter
 from bridge.mapping.model import ExampleModel, TableModel, releases
 from bridge.mapping.quantity import quantity
+from bridge.mapping.steps import ImpossibleError
 from bridge.mapping.table import CompiledTable, TableSource
 from bridge.mapping.yamlfile import Document, Path_, Problem, Problems, nearest
 
@@ -42,6 +44,9 @@ _WROTE: Final = 1000  # ms before now
 _MOST_CASES: Final = 500  # in one example
 
 
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
 class ExampleError(Exception):
     """An example that cannot be understood; its text says why."""
 
@@ -56,6 +61,7 @@ class _Situation:
     view: dict[str, Any] = field(default_factory=dict)
     wanted: dict[str, Any] = field(default_factory=dict)
     maps: dict[str, frozenset[int]] = field(default_factory=dict)
+    taken: dict[str, frozenset[int]] = field(default_factory=dict)
     ages: dict[int, int] = field(default_factory=dict)
     notified: frozenset[int] = frozenset()
     wrote: frozenset[int] = frozenset()
@@ -72,13 +78,14 @@ class _Situation:
         return frozenset(self.epc(name) for name in names)
 
     def build(self) -> View:
-        """The view; maps that are not given hold what the release allows."""
+        """The view; maps that are not given hold what the release allows, but for what is taken out of them."""
         properties = self.table.device.at(self.release).by_epc
         maps: dict[str, Any] = {
             "gettable": frozenset(epc for epc, prop in properties.items() if prop.get.possible),
             "settable": frozenset(epc for epc, prop in properties.items() if prop.set.possible),
             "announced": frozenset(),
         } | self.maps
+        maps |= {name: maps[name] - taken for name, taken in self.taken.items()}
         facts = {epc: self._fact(epc, form, value) for epc, (form, value) in self.values.items() if value != "absent"}
         return View(
             now=_NOW,
@@ -122,6 +129,18 @@ def _milli(value: Any) -> int:
     return found[0]
 
 
+def _one_of(kind: type[_Word]) -> Callable[[Any], _Word]:
+    """The word of an enumeration."""
+
+    def convert(value: Any) -> _Word:
+        words = [word.value for word in kind]
+        if value not in words:
+            raise ValueError(f'"{value}" is none of {", ".join(words)}{nearest(str(value), words)}')
+        return kind(value)
+
+    return convert
+
+
 def _set(
     target: str, key: str, convert: Callable[[Any], Any] = lambda value: value
 ) -> Callable[[_Situation, Any], None]:
@@ -154,11 +173,20 @@ def _wrote(situation: _Situation, value: Any) -> None:
     situation.wrote = situation.epcs(value)
 
 
+def _without(map_: str) -> Callable[[_Situation, Any], None]:
+    def setter(situation: _Situation, value: Any) -> None:
+        situation.taken[map_] = situation.taken.get(map_, frozenset()) | situation.epcs(value)
+
+    return setter
+
+
 def _beside(side: str) -> Callable[[_Situation, Any], None]:
-    """What is known beside the unit, as measures: `meter: {power: 3 kW}`."""
+    """What is known beside the unit, as measures, perhaps some time old: `meter: {power: 3 kW, age: 10s}`."""
 
     def setter(situation: _Situation, value: Any) -> None:
-        readings = {name: Reading(_milli(text), _NOW, origin="example") for name, text in value.items()}
+        at = _NOW - _milli(value["age"]) if "age" in value else _NOW
+        told = {name: text for name, text in value.items() if name != "age"}
+        readings = {name: Reading(_milli(text), at, origin="example") for name, text in told.items()}
         situation.view[side] = Measures(**readings)  # type: ignore[arg-type]
 
     return setter
@@ -175,8 +203,8 @@ def _before(situation: _Situation, value: Any) -> None:
 #: What may be given besides properties. `before`: what was otherwise just before, for local changes.
 _GIVEN: Final[Mapping[str, Callable[[_Situation, Any], None]]] = {
     "release": _release,
-    "wanted": _set("wanted", "mode", Mode),
-    "urgency": _set("wanted", "urgency", Urgency),
+    "wanted": _set("wanted", "mode", _one_of(Mode)),
+    "urgency": _set("wanted", "urgency", _one_of(Urgency)),
     "target": _set("wanted", "target", _milli),
     "chargeBound": _set("wanted", "charge_bound", _milli),
     "dischargeBound": _set("wanted", "discharge_bound", _milli),
@@ -195,6 +223,8 @@ _GIVEN: Final[Mapping[str, Callable[[_Situation, Any], None]]] = {
     "settable": _map("settable"),
     "gettable": _map("gettable"),
     "announced": _map("announced"),
+    "notSettable": _without("settable"),
+    "notGettable": _without("gettable"),
     "refused": _refused,
     "meter": _beside("meter"),
     "fromPower": _beside("from_power"),
@@ -207,7 +237,20 @@ _GIVEN: Final[Mapping[str, Callable[[_Situation, Any], None]]] = {
 
 
 #: Words of `given` for which a list is one value.
-_LISTED: Final = frozenset({"settable", "gettable", "announced", "refused", "notified", "wrote", "seen", "before"})
+_LISTED: Final = frozenset(
+    {
+        "settable",
+        "gettable",
+        "notSettable",
+        "notGettable",
+        "announced",
+        "refused",
+        "notified",
+        "wrote",
+        "seen",
+        "before",
+    }
+)
 
 
 def cases_of(example: ExampleModel) -> Iterator[tuple[str, ExampleModel]]:
@@ -222,7 +265,7 @@ def cases_of(example: ExampleModel) -> Iterator[tuple[str, ExampleModel]]:
         for place, part in enumerate(parts)
         if isinstance(part, Mapping)
         for key, value in part.items()
-        if len(found := _choices(key, value)) != 1
+        if (found := _choices(key, value)) != [value]
     ]
     if not choices:
         yield "", example
@@ -353,8 +396,13 @@ def outcomes_of(source: TableSource, example: ExampleModel) -> Iterator[Outcome]
         ExampleError: it names something that does not exist.
     """
     for _, case in cases_of(example):
-        situation = _situation(source, case)
-        yield outcome_of_view(source.table, situation.build(), situation.earlier())
+        yield _outcome(source, case)
+
+
+def _outcome(source: TableSource, case: ExampleModel) -> Outcome:
+    situation = _situation(source, case)
+    view = situation.build()
+    return replace(outcome_of_view(source.table, view, situation.earlier()), is_for=source.is_for(view))
 
 
 def outcome_of_view(table: CompiledTable, view: View, before: View | None = None) -> Outcome:
@@ -389,18 +437,16 @@ def _run(source: TableSource, path: Path_, example: ExampleModel, problems: Prob
     document, answered = source.document, set()
     try:
         for name, case in cases_of(example):
-            found, situation = Problems(), _situation(source, case)
-            outcome = outcome_of_view(source.table, situation.build(), situation.earlier())
-            _compare(document, (*path, "expect"), case, outcome, found)
-            problems.found += [replace(each, message=each.message + name) for each in found.found]
-            if found.found:
-                break
+            outcome, before = _outcome(source, case), len(problems.found)
+            _compare(document, (*path, "expect"), case, outcome, problems, name)
             answered |= {
                 (section, id_of(rule(outcome.decision)))
                 for section, (key, rule) in _SECTIONS.items()
                 if key in example.expect
             }
-    except ExampleError as reason:
+            if len(problems.found) > before:
+                break
+    except (ExampleError, ImpossibleError) as reason:
         problems.add(document, (*path, "given"), "EXAMPLE", str(reason))
     except TableGapError as gap:
         problems.add(document, (*path, "given"), "EXAMPLE", f'no row of "{gap.section}" holds in this situation')
@@ -412,7 +458,9 @@ def _row_ids(table: CompiledTable) -> Iterable[tuple[str, int, str]]:
         yield from ((section, index, row.id) for index, row in enumerate(rows))
 
 
-def _compare(document: Document, path: Path_, example: ExampleModel, outcome: Outcome, problems: Problems) -> None:
+def _compare(
+    document: Document, path: Path_, example: ExampleModel, outcome: Outcome, problems: Problems, case: str = ""
+) -> None:
     for key, expected in example.expect.items():
         word = EXPECTED.get(key)
         if word is None:
@@ -423,7 +471,7 @@ def _compare(document: Document, path: Path_, example: ExampleModel, outcome: Ou
         found = narrowed(word.read(outcome), wanted)
         if found != wanted:
             rules = ", ".join(id_of(rule(outcome.decision)) for _, rule in _SECTIONS.values())
-            text = f"{key} is {found}, not {wanted} (rows {rules}{_why(outcome)})"
+            text = f"{key} is {found}, not {wanted} (rows {rules}{_why(outcome)}){case}"
             problems.add(document, (*path, key), "EXAMPLE", text)
 
 

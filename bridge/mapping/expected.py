@@ -27,7 +27,8 @@ _LOCAL: Final[Mapping[HappeningKind, str]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a table says about an example. `before` is the view from which local changes are told."""
+    """What a table says about an example. `before` is the view from which local changes are told; `is_for`: whether an
+    overlay is for such a unit."""
 
     view: View
     decision: Decision
@@ -35,6 +36,7 @@ class Outcome:
     confirmed: bool
     table: CompiledTable
     before: View | None = None
+    is_for: bool | None = None
 
     @property
     def writes(self) -> list[str]:
@@ -188,6 +190,7 @@ class Word:
 
 #: What may be expected, and how the table's answer to it is read.
 EXPECTED: Final[Mapping[str, Word]] = {
+    "isFor": Word(lambda o: o.is_for, "Whether the overlay is for this unit."),
     "plug": Word(lambda o: _word(o.decision.plug.value), "What is known of a vehicle."),
     "sees": Word(lambda o: sorted(o.decision.seen), "What has been seen once and is remembered."),
     "connector": Word(lambda o: _word(o.decision.connector.value), "The connector's status, or `keep`."),
@@ -225,7 +228,7 @@ EXPECTED: Final[Mapping[str, Word]] = {
     "reads": Word(
         lambda o: o.names(o.refusal.read) if o.refusal else [], "The properties whose reading may lift a refusal."
     ),
-    "ask": Word(lambda o: (frames([o.ask.step])[0] if o.ask else None), "The write that makes the unit tell more."),
+    "ask": Word(lambda o: frames([o.ask.step])[0] if o.ask else None, "The write that makes the unit tell more."),
     "asking": Word(_asking, "What is read after that, and the pause before it is asked again."),
     "early": Word(
         lambda o: {mode: id_of(refusal.rule) for mode, refusal in _early(o).items()},

@@ -300,8 +300,9 @@ class _Tables:
         if code not in self._classes:
             if class_code in self._told or None in self._told:
                 return None  # its dictionary has mistakes of its own, which are told
-            known = ", ".join(sorted(f"0x{each:04X}" for each in self._classes)) or "none at all"
-            text = f"no dictionary describes {class_code}, only {known}"
+            known = sorted(f"0x{each:04X}" for each in self._classes)
+            hint = nearest(class_code, known) or f" - known here: {', '.join(known) or 'none'}"
+            text = f"no dictionary describes {class_code}{hint}"
             self._problems.add(document, ("class",), "UNKNOWN-CLASS", text)
             return None
         if code in self._taken:

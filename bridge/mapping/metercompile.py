@@ -67,7 +67,8 @@ class _MeterCompiler:
     def _source(self, model: MeterSourceModel, path: Path_, unit: str, numbered: bool) -> MeterSourceOf | None:
         name = model.items or model.value
         if name is None or (model.items is not None and model.value is not None):
-            self._wrong(path, "SOURCE", 'a source has one of "property" and "list"')
+            said = "none of them" if name is None else "both"
+            self._wrong(path, "SOURCE", f'a source has one of "property" and "list", not {said}')
             return None
         each = name.endswith(NUMBER)
         if numbered != (each or model.items is not None):
@@ -114,7 +115,7 @@ class _MeterCompiler:
         if len(chosen) > 1:
             self._wrong(path, "SOURCE", 'a source has at most one of "field", "sum" and "mean"')
         if not chosen:
-            self._check_unit(codec, unit, path)
+            self._check_unit(codec, unit, path, model.items or model.value)
             return ()
         key, names = chosen[0]
         fields = dict(codec.fields) if isinstance(codec, StructCodec) else {}
@@ -123,13 +124,13 @@ class _MeterCompiler:
             if name not in fields:
                 self._wrong(where, "UNKNOWN-NAME", f'there is no part "{name}"{nearest(name, fields)}')
             else:
-                self._check_unit(fields[name], unit, where)
+                self._check_unit(fields[name], unit, where, name)
         return tuple(names)
 
-    def _check_unit(self, codec: Codec, unit: str, path: Path_) -> None:
+    def _check_unit(self, codec: Codec, unit: str, path: Path_, name: str | None) -> None:
         options = codec.options if isinstance(codec, OneOfCodec) else (codec,)
         if not any(isinstance(o, IntegerCodec) and o.unit.removeprefix("k") == unit for o in options):
-            self._wrong(path, "UNIT", f"this is not in {unit}")
+            self._wrong(path, "UNIT", f'"{name}" is not in {unit}')
 
     def _range(self, model: MeterSourceModel, path: Path_) -> ChannelRange | None:
         if model.chosen_by is None:

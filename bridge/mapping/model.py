@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from bridge.echonet.dictionary import RELEASES, Access
 from bridge.evse import ChargingState, Connector, Mode, Plug, StopReason, Trigger
+from bridge.mapping.measurands import Measurand
 from bridge.mapping.quantity import milliseconds, none_in, quantity
 
 
@@ -105,6 +106,7 @@ def _enum(kind: Any) -> Any:
 
 ModeWord: TypeAlias = _enum(Mode)  # type: ignore[valid-type]
 AccessWord: TypeAlias = _enum(Access)  # type: ignore[valid-type]
+MeasurandWord: TypeAlias = _enum(Measurand)  # type: ignore[valid-type]
 
 
 def releases(text: str) -> str:
@@ -240,7 +242,8 @@ class PropertyModel(Strict):
 
 
 class DevicesModel(Strict):
-    """A dictionary file (`kind: devices`). `maxProperties`: how many a request to this class may hold (AIF 2.4.4)."""
+    """A dictionary file (`kind: devices`). `maxProperties`: how many a request to this class may hold (AIF 2.4.4);
+    `batteryVoltage`: the highest that a vehicle's battery may have, by which no less is reckoned on the DC side."""
 
     mapping: Version
     kind: Literal["devices"]
@@ -250,6 +253,7 @@ class DevicesModel(Strict):
     ja: str
     parent: ClassCode | None = None
     max_properties: int | None = Field(None, alias="maxProperties", ge=1, le=255)
+    battery_voltage: Volts | None = Field(None, alias="batteryVoltage")
     properties: list[PropertyModel]
 
 
@@ -456,7 +460,7 @@ class MeasureModel(Strict):
     """One measured quantity: its sources in order, and the measurands it feeds (plus and minus apart)."""
 
     first: list[SourceModel] = Field(min_length=1)
-    measurand: str | dict[Literal["plus", "minus"], str] | None = None
+    measurand: MeasurandWord | dict[Literal["plus", "minus"], MeasurandWord] | None = None
 
 
 class MeterValuesModel(Strict):

@@ -15,7 +15,8 @@ from math import inf
 from bridge.echonet.dictionary import DeviceClass
 from bridge.errors import MappingError
 from bridge.mapping.compile import compile_table
-from bridge.mapping.identity import Identity, identity_of
+from bridge.mapping.decision import View
+from bridge.mapping.identity import Identity, identity_of, told
 from bridge.mapping.layered import Layered, Node, Place, flatten, tree
 from bridge.mapping.logic import Node as Condition
 from bridge.mapping.model import TableModel
@@ -65,6 +66,12 @@ class OverlaySource(TableSource):
     identity: Identity = field(kw_only=True)
     chain: tuple[str, ...] = field(kw_only=True)
     files: tuple[str, ...] = field(kw_only=True)
+
+    def is_for(self, view: View) -> bool:
+        """Whether its own `match:` holds for the unit (its parents' besides)."""
+        facts, match = {epc: fact.edt for epc, fact in view.facts.items()}, self.header.match
+        values = {key: told(key, self.identity, self.table.device, view.release, facts) for key in match.keys}
+        return all(value is not None and match.holds(key, value) for key, value in values.items())
 
 
 @dataclass(frozen=True)
@@ -164,7 +171,7 @@ class Overlays:
         """
         header = self.headers[name]
         with suppress(MappingError):
-            if header.errors and header.content:  # nothing could be read of it otherwise
+            if (header.errors or not lay) and header.content:  # nothing could be read of it otherwise
                 problems = Problems()
                 check(header.whole(), OverlayModel, problems)
                 self.mark(name, (str(problem) for problem in sorted(set(problems.found))))

@@ -124,14 +124,15 @@ def compile_write(conditions: Conditions, spec: Mapping[str, str], path: Path_) 
 
 def _compile(conditions: Conditions, spec: Mapping[str, Any], path: Path_) -> WriteStep | None:
     names = [key for key in spec if key not in _MODIFIERS]
-    known = [name for name in names if conditions.vocabulary.epc(name) is not None]
-    if len(known) == 1:
-        for key in set(names) - set(known):
+    written = [name for name in names if conditions.vocabulary.epc(name) is not None]
+    if len(written) == 1:
+        for key in set(names) - set(written):
             text = f'unknown key "{key}" beside a write{nearest(key, _MODIFIERS)}'
             conditions.problems.add(conditions.document, (*path, key), "UNKNOWN-KEY", text, at_key=True)
-        names = known
+        names = written
     if len(names) != 1:
-        text = f"a step writes one property, not {' and '.join(names) or 'none'}"
+        listed = f" ({', '.join(names)})" if names else ""
+        text = f"a step writes one property, not {len(names)}{listed}"
         conditions.problems.add(conditions.document, path, "STEP", text)
         return None
     name = names[0]

@@ -216,6 +216,10 @@ class TableSource:
     document: Document
     nodes: Mapping[Path_, Node] = field(default_factory=dict)
 
+    def is_for(self, view: View) -> bool | None:
+        """Whether an overlay is for a unit; None of a table, which is for all of its class."""
+        return None
+
 
 def _shown(value: Value) -> str:
     return text_of(value) if isinstance(value, bytes) else str(value)

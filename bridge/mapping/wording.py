@@ -67,6 +67,7 @@ def explained(document: Document, form: type[BaseModel], errors: Sequence[Any]) 
     """Pydantic's errors as mistakes with their places; of a choice of forms, only what is about the one meant."""
     placed = [(_place(document, error), error) for error in errors]
     within = {path[:size] for path, _ in placed for size in range(len(path))}
+    within |= {path for path, error in placed if error["type"] not in _WHOLE}
     whole, missing, unknown = (defaultdict[Path_, list[Any]](list) for _ in range(3))
     problems = []
     for path, error in placed:
@@ -150,7 +151,8 @@ def _text(error: Any) -> str:
         pattern = str(context["pattern"])
         return f'"{given}" is no {_FORMS[pattern]}' if pattern in _FORMS else f'"{given}" has not the form {pattern}'
     if kind in ("too_short", "string_too_short"):
-        return "it is empty: something has to stand here"
+        named = next((str(step) for step in reversed(error["loc"]) if isinstance(step, str)), "it")
+        return f'"{named}" is empty: something has to stand here'
     if kind == "too_long":
         return f"{context['actual_length']} values are too many: {context['max_length']} are expected"
     for word, bound, side in (("ge", "least", "small"), ("gt", "least", "small"), ("le", "most", "large")):

@@ -12,6 +12,7 @@ import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from math import isfinite
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -26,6 +27,7 @@ MAX_DEPTH: Final = 32
 MAX_PROBLEMS: Final = 100
 #: A name that is longer is no misspelt one, and comparing it would take long.
 _LONGEST_NAME: Final = 80
+_HEX_CODE: Final = "0x"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +137,17 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """` - did you mean "x"?`, or nothing where no name is near."""
     if len(name) > _LONGEST_NAME:
         return ""
+    if name.startswith(_HEX_CODE):  # all codes look alike: one is meant by another only where a digit differs
+        alike = [each for each in names if _differing(name, each) == 1]
+        return f' - did you mean "{difflib.get_close_matches(name, alike, n=1, cutoff=0)[0]}"?' if alike else ""
     known = {known.lower(): known for known in names if len(known) > 1}
     close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
     return f' - did you mean "{known[close[0]]}"?' if close else ""
+
+
+def _differing(one: str, other: str) -> int:
+    """In how many characters two names differ."""
+    return sum(a != b for a, b in zip_longest(one, other))
 
 
 def load_yaml(

@@ -105,7 +105,7 @@ def test_a_failure_is_told_with_its_place_what_was_found_and_the_rows(
         ("    expect: [{at: 1s, given: {nothing: 1}, plug: 'yes'}]", "EXAMPLE"),
         ("    expect: [{at: 1s, given: ['C7'], plug: 'yes'}]", "EXAMPLE"),
         ("    expect: [{at: 1s, receive: {Reset: {}}, plug: 'yes'}]", 'no section for the message "Reset"'),
-        ("    expect: []", "replays"),
+        ("    expect: []", 'WRONG-VALUE "expect" is empty'),
     ],
 )
 def test_mistakes_are_told(expect: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

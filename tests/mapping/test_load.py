@@ -57,7 +57,7 @@ TABLE_MISTAKES = [
         'did you mean "faultStatus"?',
     ),
     ("when: {mode: test}", "when: {mode: tset}", "tset", "UNKNOWN-VALUE", 'did you mean "test"?'),
-    ("lostFor: {min: 60s}", "lostFor: {min: 60 W}", "60 W", "QUANTITY", "no quantity in s"),
+    ("lostFor: {min: 60s}", "lostFor: {min: 60 W}", "60 W", "QUANTITY", "is not in s"),
     ("lostFor: {min: 60s}", "lostFor: {least: 60s}", "least", "UNKNOWN-KEY", "unknown bound"),
     ("when: {authorized: true, plug", "when: {authorized: maybe, plug", "maybe", "WRONG-TYPE", "true or false"),
     ("{id: release, when: {release: G-}", "{id: release, when: {release: O-}", "O-}", "RELEASE", "no release"),
@@ -126,14 +126,14 @@ def test_columns_are_exact(broken: Callable[..., list[str]]) -> None:
             '"settable"',
         ),
         ("- {chargingElectricPower: limit}", "- {if: settable}", "STEP", "not 0"),
-        ("tolerate: 0.5 A", "tolerate: 0.5 W", "QUANTITY", "no quantity in A"),
+        ("tolerate: 0.5 A", "tolerate: 0.5 W", "QUANTITY", "is not in A"),
         ("onOff: true, ensure: [{operationMode: charge}]", "ensure: [{operationMode: charge}]", "NO-LIMIT", "onOff"),
         ("- {assume: 450 V}", "- {assume: 0 V}", "VOLTS", "above zero"),
-        ("- {assume: 450 V}", "- {assume: 450}", "QUANTITY", "no quantity in V"),
+        ("- {assume: 450 V}", "- {assume: 450}", "QUANTITY", "no quantity like 100 V"),
         ("maxProperties: 8", "maxProperties: 7", "TOO-MANY", "more than a request may hold (7)"),
         ("{id: test,          when: {mode: test},  ", "{id: test,  ", "DEAD-ROW", '"test" always holds and hides'),
         ("{id: blind, when", "{id: vehicle, when", "DUPLICATE-ID", '"vehicle"'),
-        ("connector: Faulted}", "connector: Fauled}", "WRONG-VALUE", "'Faulted'"),
+        ("connector: Faulted}", "connector: Fauled}", "WRONG-VALUE", 'did you mean "Faulted"?'),
         ("StatusNotification:  ", "StatusNotifications:  ", "UNKNOWN-KEY", 'did you mean "StatusNotification"?'),
         (
             "  power:                                  # charging",
@@ -185,7 +185,7 @@ def test_sections_cannot_look_at_what_depends_on_them(broken: Callable[..., list
     ("old", "new", "code", "message"),
     [
         ('epc: "0xC0"', "epc: 0xC0", "WRONG-TYPE", 'quote it: "0xC0"'),
-        ('epc: "0xC0"', 'epc: "0xc0"', "WRONG-VALUE", "pattern"),
+        ('epc: "0xC0"', 'epc: "0xc0"', "WRONG-VALUE", "is no code of a property"),
         ("release: D-F", "release: F-D", "RELEASE", "ends before it begins"),
         ("release: D-F", "release: D-O", "RELEASE", "there is no O"),
         ("release: D-F", "release: D-G", "OVERLAP", "in Release G is defined in line"),
@@ -197,7 +197,7 @@ def test_sections_cannot_look_at_what_depends_on_them(broken: Callable[..., list
         ),
         ("type: uint32, range", "type: uint31, range", "WRONG-VALUE", "uint32"),
         ('"0x42": charge, ', '"0x42-0x43": charge, ', "OUT-OF-RANGE", "overlaps"),
-        ("get: R,", "get: X,", "WRONG-VALUE", "'R'"),
+        ("get: R,", "get: X,", "WRONG-VALUE", "none of R, R*, O, -"),
         ('parent: "0x0000"', 'parent: "0x0001"', "UNKNOWN-CLASS", 'did you mean "0x0000"?'),
     ],
 )
@@ -255,5 +255,4 @@ def test_examples_that_fail_are_told_with_their_place(tmp_path: Path) -> None:
     assert any("is none of" in line and " EXAMPLE " in line for line in said)
     assert any('UNKNOWN-KEY unknown expectation "conector" - did you mean "connector"?' in line for line in said)
     assert any("fault is 003C, not 003D" in line for line in said)
-    assert any('NO-EXAMPLE no example is answered by the row "vehicle-ac"' in line for line in said)
     assert all(line.startswith(f"{TABLE}:") for line in said)

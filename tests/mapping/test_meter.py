@@ -210,7 +210,7 @@ def broken(tmp_path: Path) -> Callable[[str, str, str], list[str]]:
         (SMART_FILE, "property: instantaneousElectricPower}", "propery: x}", "UNKNOWN-KEY", 'did you mean "property"?'),
         (SMART_FILE, "mean: [rPhase, tPhase]", "mean: [rPhase, sPhase]", "UNKNOWN-NAME", 'no part "sPhase"'),
         (SMART_FILE, "mean: [rPhase, tPhase]", "mean: [rPhase], sum: [tPhase]", "SOURCE", "at most one"),
-        (SMART_FILE, "coefficient: optional", "coefficient: maybe", "WRONG-VALUE", "'optional'"),
+        (SMART_FILE, "coefficient: optional", "coefficient: maybe", "WRONG-VALUE", "none of required, optional"),
         (SMART_FILE, "coefficient: optional", "instantaneousElectricPower: optional", "UNIT", "no factor"),
         (SMART_FILE, "{unitForCumulativeElectricEnergy: req", "{unitFor: req", "UNKNOWN-PROPERTY", "unitFor"),
         (SMART_FILE, "maxProperties: 4", "maxProperties: 2", "TOO-MANY", "more than a request may hold (2)"),
@@ -255,7 +255,9 @@ def test_mistakes_are_told_with_their_place(
 
 
 def test_examples_that_fail_and_sources_without_one_are_told(tmp_path: Path) -> None:
-    shutil.copytree(default_folder(), tmp_path / "m", ignore=shutil.ignore_patterns("0x027E.yaml", "0x02A1.yaml", "vendors"))
+    shutil.copytree(
+        default_folder(), tmp_path / "m", ignore=shutil.ignore_patterns("0x027E.yaml", "0x02A1.yaml", "vendors")
+    )
     path = tmp_path / "m" / SMART_FILE
     text = path.read_text(encoding="utf-8")
     for old, new in (

@@ -67,9 +67,21 @@ def test_a_table_may_make_a_zero_limit_a_stop_and_a_start_a_pause(changed: Chang
 @pytest.mark.parametrize(
     ("old", "new", "text"),
     [
-        ("RequestStopTransaction: {wants: stop}", "RequestStopTransaction: {wants: charge}", "WANTS a stop may only want pause or stop"),
-        ("{limit: zero, wants: pause}", "{limit: zero, wants: charge}", "WANTS a limit of zero may only want pause or stop"),
-        ("{limit: positive, wants: charge}", "{limit: positive, wants: discharge}", "WANTS a limit above zero may only"),
+        (
+            "RequestStopTransaction: {wants: stop}",
+            "RequestStopTransaction: {wants: charge}",
+            "WANTS a stop may only want pause or stop",
+        ),
+        (
+            "{limit: zero, wants: pause}",
+            "{limit: zero, wants: charge}",
+            "WANTS a limit of zero may only want pause or stop",
+        ),
+        (
+            "{limit: positive, wants: charge}",
+            "{limit: positive, wants: discharge}",
+            "WANTS a limit above zero may only",
+        ),
         ("{limit: zero, wants: pause}", "{limit: positive, wants: pause}", "DUPLICATE-ID"),
     ],
 )

@@ -61,18 +61,17 @@ def test_all_mistakes_at_once_and_in_order() -> None:
 def test_every_key_of_a_model_is_checked_with_its_place_and_the_nearest_name() -> None:
     text = "config: 2\nunits:\n  house:\n    adress: a\n    control: dry_run\nports: [1, x]\nstate: y\n"
     assert mistakes(text, ConfigError) == [
-        "f.yaml:1:9: WRONG-VALUE input should be 1",
-        'f.yaml:4:5: MISSING-KEY the key "address" is missing',
+        "f.yaml:1:9: WRONG-VALUE 1 is expected, not 2",
         'f.yaml:4:5: UNKNOWN-KEY unknown key "adress" - did you mean "address"?',
-        "f.yaml:5:14: WRONG-VALUE input should be 'on', 'dry-run' or 'observe' - did you mean \"dry-run\"?",
-        "f.yaml:6:12: WRONG-TYPE input should be a valid integer",
+        'f.yaml:5:14: WRONG-VALUE "dry_run" is none of on, dry-run, observe - did you mean "dry-run"?',
+        'f.yaml:6:12: WRONG-TYPE a whole number is expected, not "x"',
         'f.yaml:7:1: UNKNOWN-KEY unknown key "state" - known here: config, ports, units',
     ]
 
 
 def test_hex_that_yaml_would_read_as_a_number_is_told_to_be_quoted() -> None:
     text = "config: 1\nunits: {a: {address: 02E1}}"
-    assert mistakes(text) == ['f.yaml:2:22: WRONG-TYPE input should be a valid string - quote it: "02E1"']
+    assert mistakes(text) == ['f.yaml:2:22: WRONG-TYPE a text is expected - quote it: "02E1"']
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,12 @@ def read_case(path: Path) -> Case:
         raise ValueError(f"{path}: unknown {', '.join(sorted(unknown))}")
     name = str(path.relative_to(CASES).with_suffix(""))
     return Case(
-        name, told["wrong"], told.get("change", {}), told.get("files", {}), told.get("ask", ()), told.get("tool", "check")
+        name,
+        told["wrong"],
+        told.get("change", {}),
+        told.get("files", {}),
+        told.get("ask", ()),
+        told.get("tool", "check"),
     )
 
 

@@ -32,7 +32,7 @@ def total(meaning: Meaning) -> Iterable[Finding]:
         gap = sets.both(meaning.possible, left)
         if gap != NOTHING:
             last: Path_ = (section, rows - 1)
-            text = f'no row of "{section}" holds in every situation that can be: here none does'
+            text = f'there are situations in which no row of "{section}" holds; this is one'
             mend = 'leave the "when" of the last row out, or add a row for this situation'
             yield situations.finding("NOT-TOTAL", last, text, gap, mend=mend)
 
@@ -110,7 +110,7 @@ def dead(meaning: Meaning, rivals: Sequence[Rival], what: str, where: Set = EVER
         if not sets.within(holds, sets.any(each.hides for each in above)):
             continue
         hiding = _fewest(meaning, holds, above)
-        names = " and ".join(f"{each.ref} (line {_line(meaning, each.path)})" for each in hiding)
+        names = " and ".join(f"{each.ref} (line {_line(meaning, each.path, rival.path)})" for each in hiding)
         verb = "hides it: it holds" if len(hiding) == 1 else "hide it: one of them holds"
         text = f"the {what} {rival.ref} can never win: {names} {verb} wherever this one does"
         yield Finding(DEAD, rival.path, text, others=tuple(each.path for each in hiding), mend=_TAKE_OUT)
@@ -132,9 +132,10 @@ def _fewest(meaning: Meaning, holds: Set, above: Sequence[Rival]) -> list[Rival]
     return kept
 
 
-def _line(meaning: Meaning, path: Path_) -> str:
+def _line(meaning: Meaning, path: Path_, told_at: Path_) -> str:
+    """The line of a row, with its file where that is another one than the finding's."""
     problem = meaning.source.document.problem(path, "", "")
-    here = meaning.source.document.file
+    here = meaning.source.document.problem(told_at, "", "").file
     return str(problem.line) if problem.file == here else f"{problem.line} of {problem.file}"
 
 
@@ -170,7 +171,7 @@ def dead_gates(meaning: Meaning) -> Iterable[Finding]:
                 continue
             rivals = [Rival((*path, i), models[i].id, shut[i], shut[i]) for i in others]
             hiding = _fewest(meaning, shut[place], rivals)
-            names = " and ".join(f"{each.ref} (line {_line(meaning, each.path)})" for each in hiding)
+            names = " and ".join(f"{each.ref} (line {_line(meaning, each.path, at)})" for each in hiding)
             verb = "refuses" if len(hiding) == 1 else "refuse"
             text = (
                 f'the gate "{model.id}" of "{mode.value}" never refuses: {names} {verb} before it wherever it is shut'

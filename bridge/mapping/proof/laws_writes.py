@@ -125,7 +125,8 @@ def _no_such_value(situations: Situations, write: Write, here: Set, letters: tup
     known = sorted({str(name) for pairs in write.step.values.values() for _, name in pairs[:1]})
     value = known[0] if known else "a number"
     number = value.lstrip("-").isdigit()
-    text = f'"{write.step.name}" is set to {value}, which {_releases(letters)} does not know'
+    do = "do" if len(letters) > 1 else "does"
+    text = f'"{write.step.name}" is set to {value}, which {_releases(letters)} {do} not {"allow" if number else "know"}'
     mend = "let the condition ask for the releases that do (release: ...), or write another value"
     code = "RANGE" if number else "NOT-ALLOWED"
     return situations.finding(code, write.path, text, here, others=(write.owner,), mend=mend, wanted=write.wanted)

@@ -14,6 +14,7 @@ from bridge.mapping.proof import (
     laws_setpoints,
     laws_values,
     laws_values_range,
+    laws_values_volts,
     laws_writes,
     laws_writes_waits,
 )
@@ -28,6 +29,7 @@ LAWS: Final[tuple[Law, ...]] = (
     *laws_rows.LAWS,
     *laws_rows_sources.LAWS,
     *laws_values_range.LAWS,
+    *laws_values_volts.LAWS,
     *laws_writes.LAWS,
     *laws_writes_waits.LAWS,
     *laws_values.LAWS,

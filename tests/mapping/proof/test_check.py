@@ -12,7 +12,7 @@ from bridge.mapping.load import default_folder
 from tests.tools.changed_tables import changed_folder
 
 GAP = ("{id: unsure,      ", "{id: unsure, when: {contested: false}, ")
-TOLD = 'NOT-TOTAL no row of "StatusNotification" holds in every situation that can be: here none does'
+TOLD = 'NOT-TOTAL there are situations in which no row of "StatusNotification" holds; this is one'
 EXAMPLE = "- {given: [{contested: true}], expect: {connector: keep}}"
 TWICE = ("    fresh: [chargeStatus]\n", "    fresh: [chargeStatus, chargeStatus]\n")
 
@@ -55,7 +55,8 @@ def test_quiet_is_only_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_pat
     folder = changed_folder(tmp_path, "0x02A1.yaml", GAP, TWICE)
     code, lines = check(capsys, folder, "--quiet")
     assert code == 1
-    assert [line.split(": ")[1].split(" ")[0] for line in lines] == ["NOT-TOTAL", "TOO-MANY"]
+    codes = {line.split(": ")[1].split(" ")[0] for line in lines}
+    assert codes - {"EXAMPLE"} == {"NOT-TOTAL", "TOO-MANY"}  # examples that meet the gap are told too
     assert check(capsys, default_folder() / "tables" / "0x02A1.yaml", "--quiet") == (0, [])
 
 

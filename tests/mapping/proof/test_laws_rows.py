@@ -35,7 +35,7 @@ CHANGES: dict[str, tuple[str, str, list[str]]] = {
     "a section whose last row has a condition": (
         "- {id: not-told, plug: undetermined}",
         "- {id: not-told, when: {chargeDischargeStatus: undefined}, plug: undetermined}",
-        ['NOT-TOTAL no row of "plug" holds in every situation that can be: here none does'],
+        ['NOT-TOTAL there are situations in which no row of "plug" holds; this is one'],
     ),
     "a row that one above it covers": (
         '{id: free,          when: {plug: ["no", blind]}, ',
