@@ -171,6 +171,13 @@ class Counted:
     reached: bool = False
 
 
+class ValueKind(StrEnum):
+    """What a variable's text is."""
+
+    TEXT = "text"
+    FLAG = "flag"  # "true" or "false"
+
+
 @dataclass(frozen=True, slots=True)
 class Variable:
     """A value of the unit in the device model: `component` and `variable` are OCPP's names."""
@@ -178,6 +185,7 @@ class Variable:
     component: str
     variable: str
     value: str
+    kind: ValueKind = ValueKind.TEXT
 
 
 @dataclass(frozen=True, slots=True)

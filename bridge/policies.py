@@ -27,6 +27,12 @@ class DischargeWay(StrEnum):
     NEGATIVE_LIMIT = "negative-limit"
 
 
+class PlugSource(StrEnum):
+    """What else than a token of the site counts as presented when a vehicle is plugged in."""
+
+    VEHICLE_ID = "vehicle-id"
+
+
 class OnShutdown(StrEnum):
     """What happens to energy that flows when the gateway ends."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.authoring.page import Break, Code, Line, Link, Page, Row, joined, line, row
 from bridge.authoring.phrases import Phrases
-from bridge.mapping.examples import ExampleError, Outcome, outcome_of
+from bridge.mapping.examples import ExampleError, Outcome, outcomes_of
 from bridge.mapping.model import ExampleModel
 from bridge.mapping.table import TableSource
 
@@ -61,17 +61,21 @@ def expected_line(expect: Mapping[str, Any]) -> Line:
 def _answered(source: TableSource, example: ExampleModel) -> Line:
     """The rows that decide, as links."""
     try:
-        outcome = outcome_of(source, example)
+        rows = dict.fromkeys(row for outcome in outcomes_of(source, example) for row in _rows(outcome))
     except ExampleError as reason:
         return (str(reason),)
-    return joined(_links(outcome), Break())
+    links = (line(Link(f"#{section}-{row}", f"{section}: {row}")) for section, row in sorted(rows, key=_place))
+    return joined(links, Break())
 
 
-def _links(outcome: Outcome) -> Iterable[Line]:
+def _place(row: tuple[str, str]) -> int:
+    return _SECTIONS.index(row[0])
+
+
+def _rows(outcome: Outcome) -> Iterable[tuple[str, str]]:
     decision = outcome.decision
     for section, answer in zip(_SECTIONS, (decision.plug, decision.connector, decision.charging_state), strict=True):
-        identity = answer.rule.rpartition(" ")[2]
-        yield line(Link(f"#{section}-{identity}", f"{section}: {identity}"))
+        yield section, answer.rule.rpartition(" ")[2]
 
 
 def written(value: Any) -> str:

@@ -18,6 +18,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from bridge.authoring.keytexts import KEY_TEXTS
 from bridge.authoring.schemaforms import Schema, condition, described, duration_text, one_or_more
+from bridge.mapping.expected import EXPECTED
 from bridge.mapping.metermodel import MeterTableModel
 from bridge.mapping.model import DevicesModel, TableModel
 from bridge.mapping.overlaymodel import OverlayModel
@@ -283,7 +284,8 @@ def situation(properties: Schema | None = None) -> Schema:
     """What an example gives by names."""
     return {
         "title": "Situation",
-        "description": "What is given, by names: properties, signals and what is wanted.",
+        "description": "What is given, by names: properties, signals and what is wanted. Several values in a list, or "
+        "a range of releases, are so many situations, each of which has to be answered so.",
         "type": "object",
         "propertyNames": {"pattern": _NAME},
         **({"properties": properties} if properties else {}),
@@ -326,8 +328,9 @@ def _expected() -> Schema:
         "description": "What the table has to answer; each key is compared.",
         "type": "object",
         "properties": {
-            "writes": {**frames, "description": "The writes that go out, as on the wire."},
-            "otherwise": {**frames, "description": "The writes that are tried where the first are not followed."},
+            **{word: {"description": meant.about} for word, meant in EXPECTED.items()},
+            "writes": {**frames, "description": EXPECTED["writes"].about},
+            "otherwise": {**frames, "description": EXPECTED["otherwise"].about},
         },
     }
 

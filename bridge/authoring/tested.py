@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.evse import Mode
-from bridge.mapping.examples import ExampleError, Outcome, outcome_of
+from bridge.mapping.examples import ExampleError, Outcome, outcomes_of
 from bridge.mapping.table import TableSource
 
 
@@ -36,11 +36,11 @@ def _answered(source: TableSource) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for index, example in enumerate(source.model.examples):
         try:
-            outcome = outcome_of(source, example)
+            rules = {rule for outcome in outcomes_of(source, example) for rule in _deciding(outcome, example.expect)}
         except ExampleError:
             continue
         place = source.document.place(("examples", index))
-        for rule in _deciding(outcome, example.expect):
+        for rule in rules:
             if place not in found[rule]:
                 found[rule].append(place)
     return found

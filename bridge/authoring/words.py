@@ -14,14 +14,13 @@ from bridge.mapping import examples
 from bridge.mapping.context import ABSENT
 from bridge.mapping.decision import View
 from bridge.mapping.examples import ExampleError, Outcome
+from bridge.mapping.given import LISTED, Situation, take, wants
 from bridge.mapping.model import ExampleModel
 from bridge.mapping.table import CompiledTable, TableSource
 from bridge.mapping.yamlfile import Document, Path_, Problems, resolve
 
 #: Fields of a view that an example's situation keeps elsewhere than under the same name.
 _APART: Final = frozenset({"now", "release", "facts", "gettable", "settable", "announced", "wanted", "wrote"})
-#: Words that take several names.
-_LISTS: Final = frozenset({"settable", "gettable", "announced", "refused", "notified", "wrote", "seen"})
 _NOTHING: Final = {"connector": "keep"}  # an example has to expect something; this one is only asked what it gives
 
 
@@ -46,8 +45,8 @@ def changed_view(
     if receive:
         situation.wanted |= {"authorized": True, "in_transaction": True}
         for message, payload in receive.items():
-            situation.wanted |= examples._wants(source.model, message, payload)
-    examples._take(situation, given)
+            situation.wanted |= wants(source.model, message, payload)
+    take(situation, given)
     built = situation.build()
     shift = view.now - built.now
     facts = {epc: replace(fact, at=fact.at + shift) for epc, fact in built.facts.items()}
@@ -55,8 +54,8 @@ def changed_view(
     return replace(built, now=view.now, facts=facts, wrote=wrote)
 
 
-def _situation(table: CompiledTable, view: View) -> examples._Situation:
-    return examples._Situation(
+def _situation(table: CompiledTable, view: View) -> Situation:
+    return Situation(
         table,
         release=view.release,
         values={epc: ("hex", fact.edt.hex()) for epc, fact in view.facts.items()},
@@ -74,9 +73,9 @@ def encoded(table: CompiledTable, release: str, values: Iterable[Any]) -> dict[i
 
     `absent` is no bytes. Raises `ExampleError`: a word is no property, or has no such value.
     """
-    situation = examples._Situation(table, release=release)
+    situation = Situation(table, release=release)
     listed = list(values)
-    examples._take(situation, listed)
+    take(situation, listed)
     gone = {epc: b"" for epc, (_, value) in situation.values.items() if value == ABSENT}
     return gone | {epc: fact.edt for epc, fact in situation.build().facts.items()}
 
@@ -94,7 +93,7 @@ def parse_given(text: str) -> list[Any]:
             raise ExampleError(f'"{word}" is neither a frame like C7=43 nor a word like wanted=charge')
         if len(name) == 2 and all(each in "0123456789abcdefABCDEF" for each in name):
             found.append(word)
-        elif name in _LISTS:
+        elif name in LISTED:
             found.append({name: [each for each in value.split(",") if each]})
         else:
             found.append({name: resolve(value)})

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Final, Protocol, TypeVar
 
 from bridge.errors import MappingError
-from bridge.evse import Abilities, Connector, Mode, Variable, Wanted
+from bridge.evse import Abilities, Connector, Mode, ValueKind, Variable, Wanted
 from bridge.mapping.decision import (
     Answer,
     Ask,
@@ -25,6 +26,8 @@ from bridge.mapping.decision import (
     View,
 )
 
+#: The component under which a unit shows which table serves it.
+MAPPING_TABLE: Final = "MappingTable"
 #: Named as the rule of what a quarantined unit is shown as.
 QUARANTINED: Final = "quarantined"
 #: What may still be ordered of a unit without a table of its own: every unit has to support it.
@@ -45,6 +48,16 @@ class Served:
     quarantine: str | None = None
 
 
+class TableFact(StrEnum):
+    """What a unit shows of the table that serves it, as variables of `MAPPING_TABLE`."""
+
+    HASH = "Hash"
+    OVERLAYS = "Overlays"
+    WHY = "Why"
+    TROUBLE = "Trouble"
+    PROBLEM = "Problem"
+
+
 class Chooser(Protocol):
     """Knows all tables of the site."""
 
@@ -62,15 +75,19 @@ class Serving:
         self.served = Served(table)
         self.class_code = table.class_code
         self._table = self._base = table
+        self._shown = _shown(self.served)
         self._right = False  # a table was right for this very unit once; the last of these stays
         self._told = told
 
     def use(self, served: Served) -> bool:
         """Take another table. Where none is right the last good one stays; whether it is another one now."""
         if served.quarantine is not None and self._right:
-            self._told(replace(self.served, why=f"the last good table is kept: {served.quarantine}"))
+            kept = replace(self.served, why=f"the last good table is kept: {served.quarantine}")
+            self._shown = _shown(kept)
+            self._told(kept)
             return False
         before, self.served, self._table = self.served, served, served.table
+        self._shown = _shown(served)
         self._right = served.quarantine is None
         changed = _marks(before) != _marks(served)
         if changed or not before.why:
@@ -103,8 +120,9 @@ class Serving:
         return self._table.wants(wanted)
 
     def variables(self, view: View) -> tuple[Variable, ...]:
-        """What the unit shows in the device model."""
-        return self._ask(lambda table: table.variables(view), ())
+        """What the unit shows in the device model, and which table serves it."""
+        nothing: tuple[Variable, ...] = ()
+        return self._ask(lambda table: table.variables(view), nothing) + self._shown
 
     def decide(self, view: View) -> Decision:
         """Plug, status, state, measures; a quarantined unit is unavailable, whatever it says."""
@@ -181,6 +199,19 @@ _SILENT: Final = Decision(
     fault=None,
     flowing=None,
 )
+
+
+def _shown(served: Served) -> tuple[Variable, ...]:
+    """Which table serves the unit, why, and whether it is quarantined, for the device model."""
+    texts = {
+        TableFact.HASH: served.table.content_hash,
+        TableFact.OVERLAYS: ",".join(served.overlays),
+        TableFact.WHY: served.why,
+        TableFact.TROUBLE: served.quarantine or "",
+    }
+    problem = str(served.quarantine is not None).lower()
+    told = (Variable(MAPPING_TABLE, name, text) for name, text in texts.items())
+    return (*told, Variable(MAPPING_TABLE, TableFact.PROBLEM, problem, ValueKind.FLAG))
 
 
 def _marks(served: Served) -> tuple[str, tuple[str, ...], str | None]:

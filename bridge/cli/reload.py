@@ -22,7 +22,8 @@ def register(commands: Any) -> None:
     )
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the gateway's site configuration")
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.set_defaults(run=run, gateway_only=True, bind=None, interface=None, group=None, mappings=None)
+    no_gateway = "it reads its tables when it starts"
+    parser.set_defaults(run=run, gateway_only=no_gateway, bind=None, interface=None, group=None, mappings=None)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -87,8 +87,8 @@ async def open_way(options: argparse.Namespace) -> AsyncIterator[Way]:
             async with _through_gateway(options, *connection) as way:
                 yield way
             return
-        if getattr(options, "gateway_only", False):
-            raise WayError(f"no gateway runs with {options.config}; it reads its tables when it starts")
+        if hint := getattr(options, "gateway_only", None):
+            raise WayError(f"no gateway runs with {options.config}; {hint}")
     async with AsyncExitStack() as stack:
         ground = await _open_ground(options, site, stack)
         yield _Own(ground)

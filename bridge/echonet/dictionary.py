@@ -96,6 +96,10 @@ class DeviceClass:
         return {letter: self._build(letter) for letter in RELEASES if letter in self.releases}
 
     @cached_property
+    def _codes(self) -> Mapping[str, int]:
+        return {prop.name: prop.epc for prop in self.all_properties}
+
+    @cached_property
     def releases(self) -> frozenset[str]:
         """The letters in which the class exists: those with a property of its own."""
         return frozenset(letter for prop in self.properties for letter in prop.releases)
@@ -121,7 +125,7 @@ class DeviceClass:
 
     def epc_of(self, name: str) -> int | None:
         """The code of a property by its short name in any release; the class' own definition before the parent's."""
-        return next((prop.epc for prop in reversed(self.all_properties) if prop.name == name), None)
+        return self._codes.get(name)
 
     def _build(self, letter: str) -> ReleaseView:
         own = [prop for prop in self.properties if letter in prop.releases]

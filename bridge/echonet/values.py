@@ -340,12 +340,15 @@ class OneOfCodec:
     options: tuple[Codec, ...]
 
     def decode(self, edt: bytes) -> Value:
-        """By the first codec that knows the bytes."""
+        """By the first codec that knows the bytes; a code that is listed is no code for overflow or underflow."""
+        special: Value | None = None
         for codec in self.options:
             value = codec.decode(edt)
-            if not isinstance(value, Unknown):
+            if isinstance(value, Special):
+                special = special or value
+            elif not isinstance(value, Unknown):
                 return value
-        return Unknown(edt)
+        return special or Unknown(edt)
 
     def encode(self, value: object) -> bytes:
         """By the first codec that takes the value."""

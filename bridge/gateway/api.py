@@ -24,6 +24,7 @@ from bridge.errors import BridgeError
 from bridge.evse import Reading
 from bridge.gateway.gateway import Gateway
 from bridge.gateway.identity import Identity, Place
+from bridge.gateway.presenting import present
 
 if TYPE_CHECKING:
     from bridge.gateway.inspect import Ground, Operation
@@ -64,6 +65,7 @@ class ControlApi:
             "bind": self._bind,
             "unbind": self._unbind,
             "reload": self._reload,
+            "present": partial(present, gateway.stations),
         }
         self._ground: Ground | None = None
         self._server: asyncio.Server | None = None

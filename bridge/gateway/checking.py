@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bridge.errors import BridgeError, ConfigError, MappingError
+from bridge.errors import BridgeError, ConfigError, MappingError, StoreError
 from bridge.gateway.config import SiteConfig, StationConfig, read_config
-from bridge.gateway.stations import device_model_for, dialer_for, password_of
+from bridge.gateway.process import STORE
+from bridge.gateway.stations import device_model_for, dialer_for, password_of, site_profile
 from bridge.mapping.cache import cache_of_tools
 from bridge.mapping.load import Mappings, load_mappings
 from bridge.mapping.yamlfile import Document, Path_, Problems
+from bridge.station.device_model_table import Key
+from bridge.station.network_profiles import differences
+from bridge.store.peek import peek_settings
 
 
 def check_site(path: Path) -> Iterator[str]:
@@ -23,6 +27,7 @@ def check_site(path: Path) -> Iterator[str]:
     for number, station in enumerate(site.stations):
         _station(document, number, station, problems)
         said.append(f"station {station.id}: {len(station.evses)} EVSE(s), {station.csms.url}")
+        said += [f"station {station.id}: {line}" for line in _set_by_csms(site.state_dir / STORE, station)]
     problems.raise_as(ConfigError)
     yield from said
     yield _worst_stop(site)
@@ -57,6 +62,15 @@ def _station(document: Document, number: int, station: StationConfig, problems: 
         _try(document, csms, "CONFIG-CSMS", problems, lambda: dialer_for(station))
     first_values: Path_ = ("stations", number, "variables")
     _try(document, first_values, "CONFIG-VARIABLE", problems, lambda: device_model_for(station, {}))
+
+
+def _set_by_csms(store: Path, station: StationConfig) -> list[str]:
+    """What a CSMS has set of the way to it, which wins over the site file."""
+    try:
+        kept = peek_settings(store, station.id)
+    except StoreError as error:
+        return [f"what its CSMS has set cannot be read: {error}"]
+    return differences(site_profile(station), kept, kept.get(Key.NETWORK_CONFIGURATION_PRIORITY))
 
 
 def _try(document: Document, path: Path_, code: str, problems: Problems, act: Callable[[], object]) -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bridge.errors import ConfigError
 from bridge.mapping.yamlfile import OF_A_SITE, Document, Path_, Problems, check, load_yaml, nearest
-from bridge.policies import Control, DischargeWay, LocalPolicy, OnShutdown
+from bridge.policies import Control, DischargeWay, LocalPolicy, OnShutdown, PlugSource
 
 #: Power distribution board metering (0x0287): the one class of meters with channels.
 BOARD: Final = 0x0287
@@ -114,20 +114,33 @@ class ReceivingPointConfig(MeterUse):
     margin: Annotated[int, Field(ge=0, le=100_000)] = 100
 
 
+class PlugTokenConfig(_Part):
+    """An id token of the site's: what it says, and its type in OCPP's words (without: a local one)."""
+
+    id: Annotated[str, Field(max_length=36)]
+    type: str | None = None
+
+
 class EvseConfig(_Part):
-    """One EVSE of a station, the unit behind it, and the meter before it where there is one."""
+    """One EVSE of a station, the unit behind it, and the meter before it where there is one.
+
+    `plug_token`, for sites without a reader: the token that counts as presented when a vehicle is plugged in, or
+    `vehicle-id`, where the vehicle's own id is that token.
+    """
 
     id: Annotated[int, Field(ge=1)]
     unit: str
     meter: MeterUse | None = None
     discharge: tuple[DischargeWay, ...] = ()
     local: LocalPolicy = LocalPolicy.REPORT
+    plug_token: PlugTokenConfig | PlugSource | None = None
     grid: GridConfig = GridConfig()
     on_shutdown: OnShutdown = OnShutdown.PAUSE
 
 
 class StationConfig(_Part):
-    """One OCPP charging station. `variables` are first values of the device model, by Component.Variable."""
+    """One OCPP charging station. `variables` are first values of the device model, by Component.Variable; they go
+    before those in `variables_file`, which stations may share."""
 
     id: Annotated[str, Field(min_length=1, max_length=48, pattern=r"^[A-Za-z0-9*\-_=+|@.]+$")]
     csms: CsmsConfig
@@ -135,6 +148,7 @@ class StationConfig(_Part):
     vendor: Annotated[str, Field(max_length=50)] = "ocpp-echonet"
     model: Annotated[str, Field(max_length=20)] = "V2H gateway"
     variables: dict[str, str | int | float | bool] = {}
+    variables_file: Path | None = None
 
 
 class EchonetConfig(_Part):
@@ -249,6 +263,8 @@ def _cross_check(document: Document, site: SiteConfig, problems: Problems) -> No
                 problems.add(document, (*place, "unit"), "CONFIG-NAME", message)
             if evse.meter is not None:
                 _check_meter_use(document, (*place, "meter"), site, evse.meter, problems)
+            if isinstance(evse.plug_token, PlugTokenConfig):
+                _check_token(document, (*place, "plug_token"), evse.plug_token, problems)
             if evse.unit in taken:
                 message = f"unit {evse.unit!r} belongs to {taken[evse.unit]} already; a unit is one EVSE"
                 problems.add(document, (*place, "unit"), "CONFIG-TWICE", message)
@@ -303,6 +319,18 @@ def _check_meter_use(document: Document, path: Path_, site: SiteConfig, use: Met
         problems.add(document, (*path, wrong), "CONFIG-CHANNEL", message)
 
 
+def _check_token(document: Document, path: Path_, token: PlugTokenConfig, problems: Problems) -> None:
+    """Its type is one of OCPP's, and only a token of nobody's says nothing."""
+    from bridge.station.messages.enums import IdTokenKind  # only where a site names a token
+
+    kinds = [kind.value for kind in IdTokenKind]
+    if token.type is not None and token.type not in kinds:
+        message = f"{token.type!r} is no type of token{nearest(token.type, kinds)}: it is one of {', '.join(kinds)}"
+        problems.add(document, (*path, "type"), "CONFIG-TOKEN", message)
+    elif not token.id and token.type != IdTokenKind.NO_AUTHORIZATION:
+        problems.add(document, (*path, "id"), "CONFIG-TOKEN", "the token is empty: write what its reader would read")
+
+
 def _one(families: set[int | None]) -> str:
     return " and IPv".join(str(each) for each in sorted(each for each in families if each is not None))
 
@@ -335,12 +363,13 @@ def _from(site: SiteConfig, folder: Path) -> SiteConfig:
     stations = tuple(
         station.model_copy(
             update={
+                "variables_file": absolute(station.variables_file),
                 "csms": station.csms.model_copy(
                     update={
                         "password_file": absolute(station.csms.password_file),
                         "ca_file": absolute(station.csms.ca_file),
                     }
-                )
+                ),
             }
         )
         for station in site.stations

@@ -22,6 +22,7 @@ from bridge.gateway.vehicles import VEHICLES, Vehicles
 from bridge.mapping.load import Mappings
 from bridge.policies import OnShutdown
 from bridge.station.link import Dialer
+from bridge.station.messages import SecurityEvent
 from bridge.station.station import Station
 from bridge.store.port import Store
 
@@ -94,6 +95,11 @@ class Gateway:
             keeper=keeper,
             clock=clock,
         )
+
+    def store_was_damaged(self, aside: str) -> None:
+        """What was kept is gone, all but the file that was set aside: every CSMS shall hear of it (A04)."""
+        for station in self.stations.values():
+            station.security.report(SecurityEvent.STORE_DAMAGED, f"what was kept is lost; set aside as {aside}")
 
     async def run(self) -> None:
         """Serve until `ended` is set, then end in order: units get their last order, the rest is closed."""

@@ -22,7 +22,7 @@ from bridge.gateway.gateway import Gateway
 from bridge.gateway.stations import dialer_for
 from bridge.gateway.tables import Reloaded, SiteTables
 from bridge.mapping.load import Mappings
-from bridge.store.sqlite import open_store
+from bridge.store.recovery import open_or_set_aside
 
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ async def serve(site: SiteConfig, mappings: Mappings, load: Callable[[], Mapping
     _log.info("starting", version=__version__)
     _make_state_dir(site)
     async with AsyncExitStack() as stack:
-        store = await open_store(site.state_dir / STORE)
+        store, aside = await open_or_set_aside(site.state_dir / STORE)
         stack.push_async_callback(store.close)
         lans = {}
         for name, network in site.networks.items():
@@ -53,6 +53,8 @@ async def serve(site: SiteConfig, mappings: Mappings, load: Callable[[], Mapping
             clock=clock,
             tables=SiteTables(mappings, load, asyncio.to_thread),
         )
+        if aside is not None:
+            gateway.store_was_damaged(aside.name)
         api = ControlApi(gateway)
         await api.serve(site.state_dir / SOCKET)
         stack.push_async_callback(api.close)

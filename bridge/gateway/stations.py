@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from bridge import __version__
 from bridge.clock import Clock
 from bridge.errors import ConfigError
 from bridge.evse import Evse
-from bridge.gateway.config import CsmsConfig, EvseConfig, StationConfig
+from bridge.gateway.config import CsmsConfig, EvseConfig, PlugTokenConfig, StationConfig
+from bridge.gateway.first_values import read_first_values, value_text
+from bridge.policies import PlugSource
 from bridge.station.backoff import BackOffSettings
 from bridge.station.device_model import Change, DeviceModel, EvseTraits
+from bridge.station.device_model_live import bind_live, most_power_name
 from bridge.station.device_model_table import Key
 from bridge.station.link import Dialer, Link, LinkSettings
 from bridge.station.link_websocket import WebSocketDialer, WebSocketSettings
-from bridge.station.messages import ChargingStation, ConnectorStatus
+from bridge.station.messages import ChargingStation, IdToken, IdTokenKind
 from bridge.station.messages.v201 import Adapter
-from bridge.station.position import EvseSettings, Position
+from bridge.station.network import Aim, Network, SiteAccess
+from bridge.station.network_profiles import Profile
+from bridge.station.position import EvseSettings
 from bridge.station.station import Station, StationSettings
 from bridge.store.port import Store
-
-_FREEST_FIRST = (
-    ConnectorStatus.AVAILABLE,
-    ConnectorStatus.OCCUPIED,
-    ConnectorStatus.RESERVED,
-    ConnectorStatus.UNAVAILABLE,
-    ConnectorStatus.FAULTED,
-)
 
 
 def dialer_for(config: StationConfig) -> WebSocketDialer:
@@ -52,27 +50,85 @@ async def make_station(
     config: StationConfig, evses: Mapping[int, Evse], *, dialer: Dialer, store: Store, clock: Clock
 ) -> Station:
     """A station that has taken up its earlier life, ready to run."""
-    model = device_model_for(config, await store.settings(config.id))
+    stored = await store.settings(config.id)
+    model = device_model_for(config, stored)
     adapter = Adapter()
-    link = Link(dialer, adapter, clock, settings=link_settings(model))
+    network = network_for(config, store, model, stored, dialer)
+    link = Link(network, adapter, clock, settings=link_settings(model))
     settings = StationSettings(
         station_id=config.id,
         evses=tuple(_evse_settings(evse) for evse in config.evses),
         identity=ChargingStation(model=config.model, vendor_name=config.vendor, firmware_version=__version__),
     )
-    station = Station(settings, link=link, adapter=adapter, store=store, clock=clock, model=model, evses=evses)
+    station = Station(
+        settings, link=link, network=network, adapter=adapter, store=store, clock=clock, model=model, evses=evses
+    )
     _bind_link(station)
-    _bind_availability(station)
+    bind_live(station)
     _bind_hands_off(station)
-    _bind_vehicle(station)
     await station.restore()
     return station
 
 
 def device_model_for(config: StationConfig, stored: Mapping[str, str]) -> DeviceModel:
     """The variables of a station: the site's first values, under what a CSMS has set later."""
-    traits = {evse.id: EvseTraits(phases=evse.grid.phases) for evse in config.evses}
-    return DeviceModel(traits, {name: _text(value) for name, value in config.variables.items()}, stored)
+    traits = {evse.id: EvseTraits(_most_power(evse.id, stored), phases=evse.grid.phases) for evse in config.evses}
+    shared = read_first_values(config.variables_file, traits) if config.variables_file else {}
+    own = {name: value_text(value) for name, value in config.variables.items()}
+    return DeviceModel(traits, shared | own, stored)
+
+
+def _most_power(evse_id: int, stored: Mapping[str, str]) -> int | None:
+    """What the EVSE's unit could at most (mW) when it was last heard."""
+    watts = stored.get(most_power_name(evse_id), "")
+    return round(float(watts) * 1000) if watts.replace(".", "", 1).isdigit() else None
+
+
+def network_for(
+    config: StationConfig, store: Store, model: DeviceModel, stored: Mapping[str, str], dialer: Dialer
+) -> Network:
+    """The ways of a station to its CSMSs: the site's own, and those that a CSMS has set."""
+    access = SiteAccess(site_profile(config), password_of(config.csms), config.csms.ca_file)
+    return Network(config.id, store, model, access, stored, dialer=dialer, aim=_aiming(dialer))
+
+
+def site_profile(config: StationConfig) -> Profile:
+    """The site's own CSMS as a network profile."""
+    return Profile(config.csms.url, _security_profile(config.csms))
+
+
+def _aiming(dialer: Dialer) -> Callable[[Aim], None]:
+    """Point a dialer at what a network profile says; one without settings goes where it always goes."""
+
+    def aim(at: Aim) -> None:
+        if not isinstance(dialer, Settable):
+            return
+        dialer.settings = replace(
+            dialer.settings,
+            url=at.url,
+            password=at.password,
+            roots=at.trust.roots,
+            only_roots=not at.trust.site,
+            ping_interval=at.ping_interval,
+        )
+
+    return aim
+
+
+@runtime_checkable
+class Settable(Protocol):
+    """A dialer whose goal can be set."""
+
+    settings: WebSocketSettings
+
+
+def _security_profile(csms: CsmsConfig) -> int:
+    """The one in force: as the site says, or as the way to the CSMS shows (A00)."""
+    if csms.security_profile is not None:
+        return csms.security_profile
+    if csms.password_file is None:
+        return 0
+    return 2 if csms.url.startswith("wss:") else 1
 
 
 def link_settings(model: DeviceModel) -> LinkSettings:
@@ -91,6 +147,8 @@ def _bind_link(station: Station) -> None:
     def relink(_: object) -> None:
         station.link.settings = link_settings(station.model)
 
+    station.network.moved = lambda: relink(None)  # a network profile has a time-out of its own
+
     for key in (
         Key.MESSAGE_TIMEOUT,
         Key.RETRY_BACK_OFF_WAIT_MINIMUM,
@@ -98,20 +156,6 @@ def _bind_link(station: Station) -> None:
         Key.RETRY_BACK_OFF_REPEAT_TIMES,
     ):
         station.model.on_change(relink, key)
-
-
-def _bind_availability(station: Station) -> None:
-    """AvailabilityState tells what StatusNotification would; of the station, the freest of its EVSEs."""
-    model = station.model
-
-    def state(evse_ids: Iterable[int]) -> str:
-        known = {station.availability.status(evse_id) or ConnectorStatus.UNAVAILABLE for evse_id in evse_ids}
-        return next(status for status in _FREEST_FIRST if status in known)
-
-    model.bind(Key.STATION_AVAILABILITY_STATE, partial(state, tuple(station.positions)))
-    for evse_id in station.positions:
-        model.bind(Key.EVSE_AVAILABILITY_STATE, partial(state, (evse_id,)), evse_id)
-        model.bind(Key.CONNECTOR_AVAILABILITY_STATE, partial(state, (evse_id,)), evse_id, 1)
 
 
 def _bind_hands_off(station: Station) -> None:
@@ -126,17 +170,6 @@ def _bind_hands_off(station: Station) -> None:
     station.model.on_change(changed, Key.EVSE_HANDS_OFF)
 
 
-def _bind_vehicle(station: Station) -> None:
-    """ConnectedEV tells which vehicle it is, as far as the unit or somebody else has said (CEL 4.2 to 4.5)."""
-    for evse_id, position in station.positions.items():
-        model = station.model
-        model.bind(Key.CONNECTED_EV_VEHICLE_ID, partial(_vehicle_of, position), evse_id)
-
-
-def _vehicle_of(position: Position) -> str:
-    return position.seen.vehicle_id or ""
-
-
 def _evse_settings(evse: EvseConfig) -> EvseSettings:
     return EvseSettings(
         evse_id=evse.id,
@@ -144,7 +177,15 @@ def _evse_settings(evse: EvseConfig) -> EvseSettings:
         discharge=frozenset(evse.discharge),
         voltage=evse.grid.voltage * 1000,
         phases=evse.grid.phases,
+        plug_token=_plug_token(evse.plug_token),
     )
+
+
+def _plug_token(config: PlugTokenConfig | PlugSource | None) -> IdToken | PlugSource | None:
+    """What counts as presented when a vehicle is plugged in."""
+    if not isinstance(config, PlugTokenConfig):
+        return config
+    return IdToken(config.id, IdTokenKind.LOCAL if config.type is None else IdTokenKind(config.type))
 
 
 def password_of(csms: CsmsConfig) -> str | None:
@@ -167,7 +208,3 @@ def password_of(csms: CsmsConfig) -> str | None:
 
 def _shown(path: Path) -> str:
     return str(path)
-
-
-def _text(value: str | float | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -6,7 +6,7 @@ A value that has parts (`measures`, `polls`) is compared only in the parts that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bridge.evse import HappeningKind, Mode, Reading
@@ -28,7 +28,7 @@ _LOCAL: Final[Mapping[HappeningKind, str]] = {
 @dataclass(frozen=True)
 class Outcome:
     """What a table says about an example. `before` is the view from which local changes are told; `is_for`: whether an
-    overlay is for such a unit."""
+    overlay is for such a unit; `tells`: who the unit says that it is."""
 
     view: View
     decision: Decision
@@ -37,6 +37,7 @@ class Outcome:
     table: CompiledTable
     before: View | None = None
     is_for: bool | None = None
+    tells: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def writes(self) -> list[str]:
@@ -190,6 +191,7 @@ class Word:
 
 #: What may be expected, and how the table's answer to it is read.
 EXPECTED: Final[Mapping[str, Word]] = {
+    "tells": Word(lambda o: o.tells, "Who the unit says that it is: `{manufacturer: FFFFFE, productCode: X1}`."),
     "isFor": Word(lambda o: o.is_for, "Whether the overlay is for this unit."),
     "plug": Word(lambda o: _word(o.decision.plug.value), "What is known of a vehicle."),
     "sees": Word(lambda o: sorted(o.decision.seen), "What has been seen once and is remembered."),

@@ -11,6 +11,7 @@ from bridge.mapping.conditions import Conditions
 from bridge.mapping.context import Context
 from bridge.mapping.decision import Measures
 from bridge.mapping.logic import Test, always
+from bridge.mapping.measurands import misnamed
 from bridge.mapping.model import MeasureModel, MeterValuesModel, SourceModel
 from bridge.mapping.yamlfile import Path_
 
@@ -171,7 +172,16 @@ def compile_meter(conditions: Conditions, model: MeterValuesModel) -> Meter:
                 for i, source in enumerate(measure.first)
             )
             sources[name] = tuple(source for source in found if source is not None)
+        if measure is not None:
+            _check_measurand(conditions, measure, (*path[:-1], "measurand"), name)
     return Meter(sources, _identity(conditions, model))
+
+
+def _check_measurand(conditions: Conditions, model: MeasureModel, path: Path_, name: str) -> None:
+    """The station tells each measure as one measurand, whatever a table says: so the table says that one."""
+    for sign, word, known in misnamed(name, model.measurand):
+        text = f'"{path[-2]}" is not told as {word} but as {known}'
+        conditions.problems.add(conditions.document, (*path, sign) if sign else path, "WRONG-VALUE", text)
 
 
 def _identity(conditions: Conditions, model: MeterValuesModel) -> tuple[tuple[int, Test], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.mapping.examples import ExampleError, outcome_of, run_examples
+from bridge.mapping.examples import ExampleError, outcomes_of, run_examples
 from bridge.mapping.overlay import OverlaySource
 from bridge.mapping.yamlfile import Path_, Problem, Problems
 
@@ -41,10 +41,9 @@ def _answers(source: OverlaySource) -> set[str]:
         if not any(key in example.expect for key in _ANSWERS):
             continue
         try:
-            answer = outcome_of(source, example).answer
+            found |= {outcome.answer.rule for outcome in outcomes_of(source, example)}
         except ExampleError:
             continue  # it has been told
-        found.add(answer.rule)
     return found
 
 

@@ -79,12 +79,15 @@ class WriteStep:
         return tuple(self._step(edt, name) for edt, name in values)
 
     def limited(self, context: Context, raw: int) -> Step:
-        """The step with a raw number (without sign); what the unit has is kept if it is at most `tolerate` below."""
+        """The step with a raw number (without sign); what the unit has is kept if it is at most `tolerate` below.
+
+        A zero is not kept: it may mean that there is no bound.
+        """
         codec = self.limits.get(self.key(context.release))
         if codec is None:
             raise ImpossibleError(f"Release {context.release} has no {self.name}")
         now = context.value(self.epc)
-        if isinstance(now, Quantity) and raw - self.tolerate <= now.raw * self.sign <= raw:
+        if isinstance(now, Quantity) and max(raw - self.tolerate, 1) <= now.raw * self.sign <= raw:
             raw = now.raw * self.sign
         edt = codec.encode(raw * self.sign)
         return self._step(edt, str(codec.decode(edt)))

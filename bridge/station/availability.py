@@ -1,18 +1,38 @@
 """Connector status (G01 to G04): what the tables see, overlaid by what the station knows better.
 
 The order is that of table A: a fault or a lost unit before Inoperative, Inoperative before Reserved before the plug.
+The station, an EVSE and its connector are made inoperative each by itself, and are so over restarts (G03.FR.08,
+G04.FR.09); a transaction that goes on delays what is asked for its EVSE until it ends (G03.FR.05, G04.FR.06).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge.evse import Connector, Observed
 from bridge.station.csms_time import CsmsTime
-from bridge.station.messages import ConnectorStatus, OperationalStatus, StatusNotificationRequest
+from bridge.station.link import Answer
+from bridge.station.messages import (
+    ChangeAvailabilityRequest,
+    ChangeAvailabilityResponse,
+    ChangeAvailabilityStatus,
+    ConnectorStatus,
+    Evse,
+    OperationalStatus,
+    Request,
+    StatusInfo,
+    StatusNotificationRequest,
+)
+from bridge.station.reason_codes import ReasonCode
+
+if TYPE_CHECKING:
+    from bridge.station.station import Station
 
 #: What the unit says that the station does not overlay.
 _STRONGER = {Connector.UNAVAILABLE, Connector.FAULTED}
+#: Under which names the store keeps who is inoperative.
+_STATION: Final = "station.operational"
 
 
 class Availability:
@@ -23,16 +43,20 @@ class Availability:
         self._seen: dict[int, Connector] = {}
         self._awaiting: set[int] = set()
         self._told: dict[int, ConnectorStatus] = {}
-        self.inoperative: set[int] = set()
-        self._scheduled: set[int] = set()  # inoperative as soon as their transaction ends
+        self._inoperative: set[str] = set()  # who was made so, by the names in the store
+        self._delayed: set[int] = set()  # EVSEs whose transaction goes on before that counts
 
-    def restore(self, evse_id: int, settings: Mapping[str, str]) -> None:
-        """What was known before the restart: whether an EVSE is inoperative, and its connector's last status."""
-        if settings.get(f"evse.{evse_id}.operational") == OperationalStatus.INOPERATIVE:
-            self.inoperative.add(evse_id)
-        last = settings.get(f"evse.{evse_id}.connector")
-        if last:
-            self._seen[evse_id] = Connector(last)
+    def restore(self, evse_ids: Collection[int], busy: Collection[int], settings: Mapping[str, str]) -> None:
+        """What was known before the restart: who is inoperative, and each connector's last status.
+
+        `busy` are the EVSEs whose transaction goes on.
+        """
+        for evse_id in evse_ids:
+            self._inoperative |= {name for name in _names(evse_id) if _is_inoperative(settings.get(name))}
+            last = settings.get(f"evse.{evse_id}.connector")
+            if last:
+                self._seen[evse_id] = Connector(last)
+        self._delayed = {evse_id for evse_id in busy if self._asked_inoperative(evse_id)}
 
     def see(self, evse_id: int, seen: Observed, *, awaiting_vehicle: bool) -> None:
         """Take what was observed. An undecided connector keeps what it was."""
@@ -51,24 +75,44 @@ class Availability:
             return None
         if seen in _STRONGER:
             return ConnectorStatus(seen.value)
-        if evse_id in self.inoperative:
+        if self.inoperative(evse_id):
             return ConnectorStatus.UNAVAILABLE
         if evse_id in self._awaiting:
             return ConnectorStatus.OCCUPIED
         return ConnectorStatus(seen.value)
 
-    def set_operative(self, evse_id: int, operative: bool, *, when_idle: bool = False) -> None:
-        """G03, G04: Inoperative takes effect at once, or (`when_idle`) at the end of the transaction."""
-        self._scheduled.discard(evse_id)
-        if operative:
-            self.inoperative.discard(evse_id)
-        else:
-            (self._scheduled if when_idle else self.inoperative).add(evse_id)
+    # -- operative and inoperative
+
+    def inoperative(self, evse_id: int) -> bool:
+        """Whether an EVSE may not be used: it, its connector or the station is inoperative, and nothing delays that."""
+        return evse_id not in self._delayed and self._asked_inoperative(evse_id)
+
+    def change(self, evse: Evse | None, operative: bool, evse_ids: Iterable[int], busy: Collection[int]) -> bool:
+        """G03, G04: of an EVSE, of a connector, or (None) of the station with the EVSEs `evse_ids`.
+
+        Gives back whether a transaction (at one of `busy`) delays it. What `kept` names is to be durable before.
+        """
+        meant = set(evse_ids) if evse is None else {evse.id}
+        already = {evse_id for evse_id in meant if self.inoperative(evse_id)}
+        (self._inoperative.discard if operative else self._inoperative.add)(_name(evse))
+        waits = set() if operative else (meant & set(busy)) - already
+        self._delayed = {evse_id for evse_id in self._delayed | waits if self._asked_inoperative(evse_id)}
+        return bool(waits)
+
+    @staticmethod
+    def kept(evse: Evse | None, operative: bool) -> dict[str, str]:
+        """The setting that keeps a change over restarts."""
+        status = OperationalStatus.OPERATIVE if operative else OperationalStatus.INOPERATIVE
+        return {_name(evse): status.value}
 
     def idle(self, evse_id: int) -> None:
         """A transaction has ended: what was scheduled takes effect."""
-        if evse_id in self._scheduled:
-            self.set_operative(evse_id, False)
+        self._delayed.discard(evse_id)
+
+    def _asked_inoperative(self, evse_id: int) -> bool:
+        return not self._inoperative.isdisjoint(_names(evse_id))
+
+    # -- what the CSMS knows
 
     def forget_told(self, evse_id: int | None = None) -> None:
         """The CSMS must hear it again (B01.FR.05, B04.FR.01): of one EVSE, or all of it."""
@@ -91,3 +135,53 @@ class Availability:
                 self._told.pop(evse_id, None)
             else:
                 self._told[evse_id] = before
+
+
+def answers(station: Station) -> dict[type[Request[Any]], Callable[[Any], Awaitable[Answer]]]:
+    """The handler of one station."""
+
+    async def change(request: ChangeAvailabilityRequest) -> Answer:
+        """G03, G04: kept before it is answered, applied at once where no transaction goes on."""
+        info = _refusal(request.evse, station.positions)
+        if info is not None:
+            return ChangeAvailabilityResponse(ChangeAvailabilityStatus.REJECTED, info)
+        operative = request.operational_status is OperationalStatus.OPERATIVE
+        scheduled = await station.set_operative(_evse(request.evse), operative)
+        status = ChangeAvailabilityStatus.SCHEDULED if scheduled else ChangeAvailabilityStatus.ACCEPTED
+
+        def tell() -> None:
+            station.spawn(station.tell_statuses())
+
+        return ChangeAvailabilityResponse(status), tell
+
+    return {ChangeAvailabilityRequest: change}
+
+
+def _refusal(evse: Evse | None, evse_ids: Collection[int]) -> StatusInfo | None:
+    if evse is None or evse.id == 0:
+        return None
+    if evse.id not in evse_ids:
+        return StatusInfo(ReasonCode.UNKNOWN_EVSE, f"there is no EVSE {evse.id}")
+    if evse.connector_id not in (None, 1):
+        return StatusInfo(ReasonCode.UNKNOWN_CONNECTOR_ID, f"EVSE {evse.id} has connector 1 only")
+    return None
+
+
+def _evse(evse: Evse | None) -> Evse | None:
+    """EVSE 0 is the station."""
+    return None if evse is None or evse.id == 0 else evse
+
+
+def _names(evse_id: int) -> tuple[str, str, str]:
+    """Whose being inoperative makes an EVSE so."""
+    return _STATION, f"evse.{evse_id}.operational", f"evse.{evse_id}.connector.1.operational"
+
+
+def _name(evse: Evse | None) -> str:
+    if evse is None:
+        return _STATION
+    return _names(evse.id)[1 if evse.connector_id is None else 2]
+
+
+def _is_inoperative(kept: str | None) -> bool:
+    return kept == OperationalStatus.INOPERATIVE

@@ -28,6 +28,10 @@ from bridge.station.profiles import DEFAULT_PHASES, InstalledProfile
 _Purpose = ChargingProfilePurpose
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+#: A limit beyond this (W or A; no grid has it) counts as this: what is computed with it stays an integer of some size.
+_MOST_LIMIT = 1e9
+#: So many edges of profiles are followed at most; a recurring profile has as many as the time asked for is long.
+MOST_EDGES = 4096
 _CYCLE = {RecurrencyKind.DAILY: 86_400_000, RecurrencyKind.WEEKLY: 7 * 86_400_000}
 
 
@@ -39,6 +43,10 @@ def epoch_ms(moment: datetime) -> int:
 def from_epoch_ms(milliseconds: int) -> datetime:
     """The UTC time of `epoch_ms`."""
     return _EPOCH + milliseconds * _MILLISECOND
+
+
+class TooManyEdges(ValueError):  # noqa: N818 - what was found
+    """A schedule that changes too often in the time asked for to be told in one message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,7 @@ class Grid:
         On AC a limit is one per phase, of the phases that the profile presumes (3 if it names none, K01.FR.49); it is
         applied to those that exist. On DC the phases are not looked at (K01.FR.44).
         """
-        thousandths = round(limit * 1000)
+        thousandths = round(max(-_MOST_LIMIT, min(limit, _MOST_LIMIT)) * 1000)
         presumed = self.phases if self.direct_current else number_phases or DEFAULT_PHASES
         used = min(presumed, self.phases)
         if unit is ChargingRateUnit.A:
@@ -205,7 +213,10 @@ class Composite:
         return min((edge for track in self._tracks if (edge := track.next_edge(at)) is not None), default=None)
 
     def pieces(self, start: int, end: int) -> tuple[Piece, ...]:
-        """The limits from `start` until before `end`, each different from the last; always at least one."""
+        """The limits from `start` until before `end`, each different from the last; always at least one.
+
+        Raises TooManyEdges where the schedule changes too often.
+        """
         return cut([self], start, end, self.limit_at)
 
     def _leading(self, purpose: ChargingProfilePurpose, at: int) -> int | None:
@@ -256,10 +267,13 @@ class StationComposite:
 def cut(
     composites: Sequence[Composite], start: int, end: int, limit_at: Callable[[int], int | None]
 ) -> tuple[Piece, ...]:
-    """Pieces of any function of time that changes only at the edges of some composites."""
+    """Pieces of any function of time that changes only at the edges of some composites. Raises TooManyEdges."""
     found = [Piece(start, limit_at(start))]
-    at = _next_of(composites, start)
+    at, edges = _next_of(composites, start), 0
     while at is not None and at < end:
+        edges += 1
+        if edges > MOST_EDGES:
+            raise TooManyEdges(f"the schedule changes more than {MOST_EDGES} times: ask for less than its whole length")
         if (limit := limit_at(at)) != found[-1].limit:
             found.append(Piece(at, limit))
         at = _next_of(composites, at)

@@ -6,27 +6,45 @@ moves no time stamp. A reading taken at a monotonic instant is stamped with that
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from bridge.clock import Clock
 
+#: From here on a correction is a jump, which others have to know of (A04: SettingSystemTime; ClockCtrlr's default).
+JUMP: Final = timedelta(seconds=20)
+
 
 class CsmsTime:
-    """UTC as the CSMS tells it (B01.FR.06, B08: BootNotification and Heartbeat set it)."""
+    """UTC as the CSMS tells it (B01.FR.06, G02.FR.06: BootNotification and Heartbeat set it)."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._zero: datetime | None = None  # the CSMS's UTC at monotonic 0
+        self._listeners: list[Callable[[timedelta], None]] = []
 
     @property
     def known(self) -> bool:
         """Whether the CSMS has told the time since the gateway started."""
         return self._zero is not None
 
-    def synchronise(self, current_time: datetime) -> None:
-        """Take the CSMS's time. A naive one is a habit in the field and means UTC."""
+    def on_jump(self, listener: Callable[[timedelta], None]) -> None:
+        """Be called when the CSMS's clock has jumped by `JUMP` or more, with how far (plus: forward)."""
+        self._listeners.append(listener)
+
+    def synchronise(self, current_time: datetime, asked: int | None = None) -> None:
+        """Take the CSMS's time. A naive one is a habit in the field and means UTC.
+
+        `asked` is when it was asked for (monotonic ms): it was told somewhere between then and now, most likely midway.
+        """
         told = current_time if current_time.tzinfo else current_time.replace(tzinfo=UTC)
-        self._zero = told - timedelta(milliseconds=self._clock.monotonic())
+        now = self._clock.monotonic()
+        before, at = self._zero, now if asked is None else (asked + now) // 2
+        self._zero = told - timedelta(milliseconds=at)
+        if before is not None and abs(self._zero - before) >= JUMP:
+            for listener in self._listeners:
+                listener(self._zero - before)
 
     def utc(self, monotonic: int | None = None) -> datetime | None:
         """The CSMS's time now, or at a monotonic instant (ms); None before its first answer."""

@@ -1,8 +1,9 @@
-"""Transaction events, from the store to the CSMS: one at a time, in order, until each is answered.
+"""Messages that must arrive, from the store to the CSMS: one at a time, in order, until each is answered.
 
-An event is appended when it is durable and deleted when its answer has come. What happens in between (a lost link, a
-killed process, a CSMS that does not answer, a store that cannot delete) only delays it; a repeated event keeps its
-seqNo and content (E13). What an answer means is durable before its event is deleted: a kill in between repeats both.
+A message is appended when it is durable and deleted when its answer has come. What happens in between (a lost link, a
+killed process, a store that cannot delete) only delays it; a repeated event keeps its seqNo and content, and is marked
+offline once the link was lost (E11.FR.07). A CSMS that does not answer, or refuses, is tried as often as
+MessageAttempts says (E13). What an answer means is durable before its event is deleted: a kill in between repeats both.
 """
 
 from __future__ import annotations
@@ -10,30 +11,51 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import structlog
 
 from bridge.clock import Clock
 from bridge.errors import CsmsError, StoreError
-from bridge.station.link import BadAnswer, CallErrorReceived
+from bridge.station.link import LinkDown
 from bridge.station.messages import TransactionEventRequest, TransactionEventResponse
+from bridge.station.messages.base import Request, action_of
+from bridge.station.shedding import Worth, to_shed, worth_of
 from bridge.store.port import QueuedEvent, Store
 
 _log = structlog.get_logger(__name__)
 
-Send = Callable[[TransactionEventRequest], Awaitable[TransactionEventResponse]]
+Send = Callable[[Request[Any]], Awaitable[Any]]
 Answered = Callable[[TransactionEventRequest, TransactionEventResponse], Awaitable[None]]
 
 #: Pauses (ms) between attempts to delete an answered event: doubled each time, up to the longest.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1_000, 60_000
+#: So many messages keep their text in memory; the others' is read when their turn comes.
+_TEXTS: Final = 32
+#: How many messages may wait: twice the 10,080 of seven days at 60 s, and some.
+MOST_WAITING: Final = 25_000
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A message in the queue; `text` is None where only the store has it, `tries` counts failures to deliver it."""
+
+    key: int
+    transaction_id: str
+    seq_no: int
+    worth: Worth
+    tries: int
+    text: str | None
 
 
 class Delivery:
-    """The queue of one station's transaction events.
+    """The queue of one station's transaction events, and with QueueAllMessages of all that it has to say.
 
-    `attempts` and `interval` (ms) are MessageAttempts and MessageAttemptInterval: after an answer that is none (a
-    CALLERROR, say) an event is tried so often, with pauses that grow by the interval (E13.FR.02, E13.FR.03); a link
-    that is down costs no attempt. `answered` gets each answer before its event is deleted.
+    `attempts` and `interval` (ms) are MessageAttempts and MessageAttemptInterval: a message that the CSMS refuses or
+    does not answer within MessageTimeout is tried so often, with pauses that grow by the interval (E13.FR.02 to
+    E13.FR.04); a link that is down costs no attempt. `most` bounds the queue (`shedding`). `answered` gets each answer
+    to an event before that is deleted.
     """
 
     def __init__(
@@ -43,38 +65,49 @@ class Delivery:
         clock: Clock,
         *,
         send: Send,
-        decode: Callable[[str], TransactionEventRequest],
+        decode: Callable[[str], Request[Any]],
         answered: Answered,
+        most: int = MOST_WAITING,
     ) -> None:
         self._station, self._store, self._clock = station, store, clock
         self._send, self._decode, self._answered = send, decode, answered
-        self._events: deque[QueuedEvent] = deque()
+        self._queue: deque[Waiting] = deque()
+        self._shed: list[int] = []  # keys that are still to be deleted
         self._open = False
+        self._lost_at = -1  # the last key that waited when the link was lost
         self._wake = asyncio.Event()  # there may be something to deliver
         self._turned = asyncio.Event()  # the link came or went
+        self._shedding = asyncio.Event()  # there is something to delete
         self.attempts = 3
         self.interval = 60_000
+        self.most = most
 
     async def restore(self) -> None:
-        """Take up what an earlier life of the gateway has left."""
-        self._events.extend(await self._store.pending(self._station))
+        """Take up what an earlier life of the gateway has left; it was offline in between (E11.FR.07)."""
+        for event in await self._store.pending(self._station):
+            self._take(event)
+        self._mark_offline()
+        self._bound()
 
     def append(self, event: QueuedEvent) -> None:
-        """Send an event that is durable by now, after all that came before it.
+        """Send a message that is durable by now, after all that came before it.
 
         The sending begins a turn of the loop later: what the event has led to goes to the unit first.
         """
-        self._events.append(event)
+        self._take(event)
+        self._bound()
         asyncio.get_running_loop().call_soon(self._wake.set)
 
     def pending(self, transaction_id: str | None = None) -> bool:
         """Whether events of a transaction (or any) wait for their answer (E14)."""
-        return any(transaction_id in (None, event.transaction_id) for event in self._events)
+        if transaction_id is None:
+            return any(waiting.transaction_id for waiting in self._queue)
+        return any(waiting.transaction_id == transaction_id for waiting in self._queue)
 
     @property
     def waiting(self) -> int:
-        """How many events wait for their answer."""
-        return len(self._events)
+        """How many messages wait for their answer."""
+        return len(self._queue)
 
     def opened(self) -> None:
         """The CSMS takes messages now."""
@@ -85,84 +118,145 @@ class Delivery:
     def closed(self) -> None:
         """The CSMS is out of reach."""
         self._open = False
+        self._mark_offline()
         self._turned.set()
 
     async def run(self) -> None:
         """Deliver for ever."""
-        while True:
-            while not (self._open and self._events):
-                self._wake.clear()
-                await self._wake.wait()
-            await self._deliver(self._events[0])
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._delete_what_was_shed())
+            while True:
+                while not (self._open and self._queue):
+                    self._wake.clear()
+                    await self._wake.wait()
+                await self._deliver(self._queue[0])
 
-    async def _deliver(self, event: QueuedEvent) -> None:
-        """Send one event until it is answered, given up, or the link is gone."""
-        request = self._read(event)
-        if request is None:
-            self._set_aside(event)
+    # -- the queue
+
+    def _take(self, event: QueuedEvent) -> None:
+        """A message's text stays in memory only as long as few wait before it: a week's would be megabytes."""
+        worth = worth_of(event.transaction_id, event.payload)
+        text = event.payload if len(self._queue) < _TEXTS else None
+        self._queue.append(Waiting(event.key, event.transaction_id, event.seq_no, worth, event.attempts, text))
+
+    def _mark_offline(self) -> None:
+        if self._queue:
+            self._lost_at = self._queue[-1].key
+
+    def _bound(self) -> None:
+        """Give up what is worth least where too much waits (E04.FR.07, E04.FR.08)."""
+        if len(self._queue) <= self.most:
             return
-        tries = 0
+        gone = set(to_shed([(waiting.seq_no, waiting.worth) for waiting in self._queue], self.most))
+        if not gone:
+            return
+        _log.error("the queue is full: messages given up", station=self._station, waiting=self.waiting, lost=len(gone))
+        self._shed += [waiting.key for place, waiting in enumerate(self._queue) if place in gone]
+        self._queue = deque(waiting for place, waiting in enumerate(self._queue) if place not in gone)
+        self._shedding.set()
+
+    async def _delete_what_was_shed(self) -> None:
+        """From the store as well. A kill before that brings them back, and they are given up again."""
+        while True:
+            await self._shedding.wait()
+            self._shedding.clear()
+            keys, self._shed = self._shed, []
+            deleted = await asyncio.gather(
+                *(self._store.answered(self._station, key) for key in keys), return_exceptions=True
+            )
+            if failures := [key for key, result in zip(keys, deleted, strict=True) if isinstance(result, StoreError)]:
+                _log.error("messages given up are not deleted yet", station=self._station, number=len(failures))
+                self._shed += failures
+                await self._clock.sleep(_LONGEST_PAUSE)
+                self._shedding.set()
+
+    # -- one message
+
+    async def _deliver(self, waiting: Waiting) -> None:
+        """Send one message until it is answered, given up, or the link is gone."""
+        request = await self._read(waiting)
+        if request is None:
+            self._set_aside(waiting)
+            return
         while self._open:
             try:
-                response = await self._send(request)
-            except (CallErrorReceived, BadAnswer) as error:
-                tries += 1
-                _log.warning("event refused", station=self._station, seq_no=event.seq_no, tries=tries, error=str(error))
-                await self._note_attempt(event)
-                if tries >= max(self.attempts, 1):
-                    await self._remove(event)
-                    return
+                response = await self._send(self._marked(waiting, request))
+            except LinkDown as error:
+                _log.info("message not delivered yet", station=self._station, seq_no=waiting.seq_no, why=str(error))
+                await self._pause(max(self.interval, _FIRST_PAUSE))
             except CsmsError as error:
-                tries = max(tries, 1)
-                _log.info("event not delivered yet", station=self._station, seq_no=event.seq_no, why=str(error))
+                await self._failed(waiting, error)
+                if waiting.tries >= self.attempts:
+                    await self._remove(waiting)
+                    return
+                await self._pause(self.interval * waiting.tries)
             except ValueError as error:  # the link refuses what the schema does not allow
-                _log.error("event cannot be sent", station=self._station, seq_no=event.seq_no, error=str(error))
-                self._set_aside(event)
+                _log.error("message cannot be sent", station=self._station, seq_no=waiting.seq_no, error=str(error))
+                self._set_aside(waiting)
                 return
             else:
                 await self._heed(request, response)
-                await self._remove(event)
+                await self._remove(waiting)
                 return
-            await self._pause(self.interval * tries)
 
-    def _read(self, event: QueuedEvent) -> TransactionEventRequest | None:
+    async def _read(self, waiting: Waiting) -> Request[Any] | None:
         try:
-            return self._decode(event.payload)
+            text = waiting.text if waiting.text is not None else await self._store.event(self._station, waiting.key)
+            return self._decode(text)
         except StoreError as error:
-            _log.error("event cannot be read", station=self._station, seq_no=event.seq_no, error=str(error))
+            _log.error("message cannot be read", station=self._station, seq_no=waiting.seq_no, error=str(error))
             return None
 
-    def _set_aside(self, event: QueuedEvent) -> None:
-        """It stays in the store, for a gateway that can read it; those after it shall not wait for that."""
-        _log.error("event set aside", station=self._station, transaction=event.transaction_id, seq_no=event.seq_no)
-        self._events.popleft()
+    def _marked(self, waiting: Waiting, request: Request[Any]) -> Request[Any]:
+        """With `offline` where the link was lost while the event waited (E11.FR.07)."""
+        if waiting.key <= self._lost_at and isinstance(request, TransactionEventRequest):
+            return replace(request, offline=True)
+        return request
 
-    async def _heed(self, request: TransactionEventRequest, response: TransactionEventResponse) -> None:
-        """Let the answer count. A mistake there is logged; it must not stop the delivery."""
+    async def _failed(self, waiting: Waiting, error: CsmsError) -> None:
+        """The CSMS has refused it, or has not answered in time; the count outlasts the connection and the process."""
+        waiting.tries += 1
+        last = waiting.tries >= self.attempts
+        (_log.error if last else _log.warning)(
+            "message given up" if last else "message failed",
+            station=self._station,
+            transaction=waiting.transaction_id,
+            seq_no=waiting.seq_no,
+            tries=waiting.tries,
+            why=str(error),
+        )
+        try:
+            await self._store.attempted(self._station, waiting.key)
+        except StoreError as trouble:
+            _log.error("attempt not noted", station=self._station, seq_no=waiting.seq_no, error=str(trouble))
+
+    def _set_aside(self, waiting: Waiting) -> None:
+        """It stays in the store, for a gateway that can read it; those after it shall not wait for that."""
+        _log.error("message set aside", station=self._station, transaction=waiting.transaction_id, no=waiting.seq_no)
+        self._queue.popleft()
+
+    async def _heed(self, request: Request[Any], response: Any) -> None:
+        """Let the answer to an event count. A mistake there is logged; it must not stop the delivery."""
+        if not isinstance(request, TransactionEventRequest):
+            return
         try:
             await self._answered(request, response)
         except Exception as error:
-            _log.exception("an answer could not be heeded", station=self._station, error=str(error))
+            _log.exception("an answer could not be heeded", action=action_of(request), error=str(error))
 
-    async def _note_attempt(self, event: QueuedEvent) -> None:
-        try:
-            await self._store.attempted(self._station, event.key)
-        except StoreError as error:
-            _log.error("attempt not noted", station=self._station, seq_no=event.seq_no, error=str(error))
-
-    async def _remove(self, event: QueuedEvent) -> None:
-        """Delete an event that is done with. Until that works nothing else is sent, so the order stays.
+    async def _remove(self, waiting: Waiting) -> None:
+        """Delete a message that is done with. Until that works nothing else is sent, so the order stays.
 
         It leaves the queue first: who is cancelled here does not take the deletion back, and must not send it again.
         """
-        self._events.popleft()
+        self._queue.popleft()
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self._store.answered(self._station, event.key)
+                await self._store.answered(self._station, waiting.key)
                 return
             except StoreError as error:
-                _log.error("answered event not deleted", station=self._station, seq_no=event.seq_no, error=str(error))
+                _log.error("answered event not deleted", station=self._station, no=waiting.seq_no, error=str(error))
             await self._clock.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
 from bridge.station.messages import ChargingRateUnit, ConnectorStatus, Data, Measurand, Mutability, TxPoint
+from bridge.station.network_profiles import SITE_SLOT, SLOTS
+from bridge.station.root_store import MOST_ENTRIES
 
 
 class Key(StrEnum):
@@ -45,6 +47,15 @@ class Key(StrEnum):
     LOCAL_AUTHORIZE_OFFLINE = "AuthCtrlr.LocalAuthorizeOffline"
     LOCAL_PRE_AUTHORIZE = "AuthCtrlr.LocalPreAuthorize"
     OFFLINE_TX_FOR_UNKNOWN_ID = "AuthCtrlr.OfflineTxForUnknownIdEnabled"
+    MASTER_PASS_GROUP_ID = "AuthCtrlr.MasterPassGroupId"
+    DISABLE_REMOTE_AUTHORIZATION = "AuthCtrlr.DisableRemoteAuthorization"
+
+    AUTH_CACHE_AVAILABLE = "AuthCacheCtrlr.Available"
+    AUTH_CACHE_ENABLED = "AuthCacheCtrlr.Enabled"
+    AUTH_CACHE_LIFE_TIME = "AuthCacheCtrlr.LifeTime"
+    AUTH_CACHE_POLICY = "AuthCacheCtrlr.Policy"
+    AUTH_CACHE_STORAGE = "AuthCacheCtrlr.Storage"
+    AUTH_CACHE_DISABLE_POST_AUTHORIZE = "AuthCacheCtrlr.DisablePostAuthorize"
 
     SAMPLED_AVAILABLE = "SampledDataCtrlr.Available"
     SAMPLED_ENABLED = "SampledDataCtrlr.Enabled"
@@ -64,6 +75,7 @@ class Key(StrEnum):
 
     DATE_TIME = "ClockCtrlr.DateTime"
     TIME_SOURCE = "ClockCtrlr.TimeSource"
+    TIME_ZONE = "ClockCtrlr.TimeZone"
 
     ITEMS_GET_REPORT = "DeviceDataCtrlr.ItemsPerMessage[GetReport]"
     ITEMS_GET_VARIABLES = "DeviceDataCtrlr.ItemsPerMessage[GetVariables]"
@@ -71,15 +83,17 @@ class Key(StrEnum):
     BYTES_GET_REPORT = "DeviceDataCtrlr.BytesPerMessage[GetReport]"
     BYTES_GET_VARIABLES = "DeviceDataCtrlr.BytesPerMessage[GetVariables]"
     BYTES_SET_VARIABLES = "DeviceDataCtrlr.BytesPerMessage[SetVariables]"
+    CONFIGURATION_VALUE_SIZE = "DeviceDataCtrlr.ConfigurationValueSize"
+    REPORTING_VALUE_SIZE = "DeviceDataCtrlr.ReportingValueSize"
 
     SECURITY_PROFILE = "SecurityCtrlr.SecurityProfile"
     IDENTITY = "SecurityCtrlr.Identity"
     BASIC_AUTH_PASSWORD = "SecurityCtrlr.BasicAuthPassword"
     ORGANIZATION_NAME = "SecurityCtrlr.OrganizationName"
     CERTIFICATE_ENTRIES = "SecurityCtrlr.CertificateEntries"
+    ADDITIONAL_ROOT_CERTIFICATE_CHECK = "SecurityCtrlr.AdditionalRootCertificateCheck"
 
     SMART_AVAILABLE = "SmartChargingCtrlr.Available"
-    SMART_ENABLED = "SmartChargingCtrlr.Enabled"
     SMART_ENTRIES = "SmartChargingCtrlr.Entries[ChargingProfiles]"
     SMART_LIMIT_CHANGE_SIGNIFICANCE = "SmartChargingCtrlr.LimitChangeSignificance"
     SMART_PERIODS_PER_SCHEDULE = "SmartChargingCtrlr.PeriodsPerSchedule"
@@ -91,13 +105,19 @@ class Key(StrEnum):
     STATION_SUPPLY_PHASES = "ChargingStation.SupplyPhases"
     STATION_MODEL = "ChargingStation.Model"
     STATION_VENDOR_NAME = "ChargingStation.VendorName"
+    STATION_FIRMWARE_VERSION = "ChargingStation.FirmwareVersion"
+    STATION_PROBLEM = "ChargingStation.Problem"
 
     EVSE_AVAILABLE = "EVSE.Available"
     EVSE_AVAILABILITY_STATE = "EVSE.AvailabilityState"
     EVSE_SUPPLY_PHASES = "EVSE.SupplyPhases"
     EVSE_POWER = "EVSE.Power"
+    EVSE_ALLOW_RESET = "EVSE.AllowReset"
+    EVSE_PROBLEM = "EVSE.Problem"
+    EVSE_TROUBLE = "EVSE.Trouble"  # our own: what the problem is, for a person
     EVSE_HANDS_OFF = "EVSE.HandsOff"  # our own: the gateway leaves the unit alone until it is lifted
     CONNECTED_EV_VEHICLE_ID = "ConnectedEV.VehicleID"
+    CONNECTED_EV_STATE_OF_CHARGE = "ConnectedEV.StateOfCharge"
 
     CONNECTOR_AVAILABLE = "Connector.Available"
     CONNECTOR_AVAILABILITY_STATE = "Connector.AvailabilityState"
@@ -120,12 +140,39 @@ class Key(StrEnum):
         return self.value.partition("[")[2].rstrip("]") or None
 
 
+@dataclass(frozen=True, slots=True)
+class ShownName:
+    """The name of a variable that is in no table here: a unit's mapping table shows it of an EVSE."""
+
+    component: str
+    variable: str
+    instance: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.component}.{self.variable}"
+
+
+#: The connector of every EVSE: home units have one.
+CONNECTOR = 1
+
+
 class Scope(Enum):
     """How often a variable exists."""
 
     STATION = auto()
     EVSE = auto()
     CONNECTOR = auto()
+
+    def places(self, evse_ids: Iterable[int]) -> Iterable[tuple[int, int]]:
+        """The EVSE and the connector of each place; 0 where there is none."""
+        if self is Scope.STATION:
+            return ((0, 0),)
+        return ((evse_id, CONNECTOR if self is Scope.CONNECTOR else 0) for evse_id in evse_ids)
+
+    @property
+    def sign(self) -> str:
+        """What follows a variable's name where a site names one that is not the station's."""
+        return {Scope.STATION: "", Scope.EVSE: "@1", Scope.CONNECTOR: "@1.1"}[self]
 
 
 class ConnectorKind(StrEnum):
@@ -137,6 +184,22 @@ class ConnectorKind(StrEnum):
     CCS_1 = "cCCS1"
     OUTLET = "Other1PhMax16A"
     OTHER = "Undetermined"
+
+
+class CachePolicy(StrEnum):
+    """AuthCacheCtrlr.Policy, as far as we obey it: what gives way in a full cache was longest unused."""
+
+    LRU = "LRU"
+
+
+class FileTransferProtocol(StrEnum):
+    """OCPPCommCtrlr.FileTransferProtocols."""
+
+    FTP = "FTP"
+    FTPS = "FTPS"
+    HTTP = "HTTP"
+    HTTPS = "HTTPS"
+    SFTP = "SFTP"
 
 
 class TimeSource(StrEnum):
@@ -153,7 +216,7 @@ class Row:
     `filled`: an empty list is no value.
     """
 
-    key: Key
+    key: Key | ShownName
     data: Data
     default: str = ""
     unit: str | None = None
@@ -167,6 +230,9 @@ class Row:
     filled: bool = False
 
 
+#: The most characters of a value that is set, and of one that is told (DeviceDataCtrlr; the schemas say the same).
+LONGEST_SETTING = 1000
+LONGEST_REPORTED = 2500
 _RW = Mutability.READ_WRITE
 _MONTH = 31 * 86_400
 
@@ -216,6 +282,10 @@ def _state(key: Key, scope: Scope = Scope.STATION) -> Row:
     return Row(key, Data.OPTION_LIST, _UNKNOWN_STATE, values=_STATES, scope=scope, live=True)
 
 
+def _problem(key: Key, scope: Scope = Scope.STATION) -> Row:
+    return Row(key, Data.BOOLEAN, str(False).lower(), scope=scope, live=True)
+
+
 #: Every variable, in the order in which reports tell them.
 TABLE: tuple[Row, ...] = (
     _flag(Key.STATION_AVAILABLE, True, Mutability.READ_ONLY),
@@ -223,12 +293,18 @@ TABLE: tuple[Row, ...] = (
     _fact(Key.STATION_SUPPLY_PHASES, 1),
     _text(Key.STATION_MODEL),
     _text(Key.STATION_VENDOR_NAME),
+    _text(Key.STATION_FIRMWARE_VERSION),
+    _problem(Key.STATION_PROBLEM),
     _flag(Key.EVSE_AVAILABLE, True, Mutability.READ_ONLY, Scope.EVSE),
     _state(Key.EVSE_AVAILABILITY_STATE, Scope.EVSE),
     _fact(Key.EVSE_SUPPLY_PHASES, 0, Scope.EVSE),
     Row(Key.EVSE_POWER, Data.DECIMAL, "", "W", scope=Scope.EVSE, live=True),
+    _flag(Key.EVSE_ALLOW_RESET, True, Mutability.READ_ONLY, Scope.EVSE),
+    _problem(Key.EVSE_PROBLEM, Scope.EVSE),
+    _text(Key.EVSE_TROUBLE, scope=Scope.EVSE, live=True),
     _flag(Key.EVSE_HANDS_OFF, False, _RW, Scope.EVSE),
     _text(Key.CONNECTED_EV_VEHICLE_ID, scope=Scope.EVSE, live=True),
+    Row(Key.CONNECTED_EV_STATE_OF_CHARGE, Data.DECIMAL, "", "Percent", 0, 100, scope=Scope.EVSE, live=True),
     _flag(Key.CONNECTOR_AVAILABLE, True, Mutability.READ_ONLY, Scope.CONNECTOR),
     _state(Key.CONNECTOR_AVAILABILITY_STATE, Scope.CONNECTOR),
     _text(Key.CONNECTOR_TYPE, ConnectorKind.CHADEMO, Scope.CONNECTOR),
@@ -243,14 +319,14 @@ TABLE: tuple[Row, ...] = (
     Row(
         Key.NETWORK_CONFIGURATION_PRIORITY,
         Data.SEQUENCE_LIST,
-        "0",
-        values=("0",),
+        str(SITE_SLOT),
+        values=tuple(map(str, SLOTS)),
         mutability=_RW,
         reboot=True,
         filled=True,
     ),
     _setting(Key.NETWORK_PROFILE_CONNECTION_ATTEMPTS, 3, None, 1, 1000),
-    _text(Key.ACTIVE_NETWORK_PROFILE, "0", live=True),
+    _fact(Key.ACTIVE_NETWORK_PROFILE, SITE_SLOT, live=True),
     _setting(Key.RETRY_BACK_OFF_WAIT_MINIMUM, 10, "s", 1, 86_400),
     _setting(Key.RETRY_BACK_OFF_RANDOM_RANGE, 10, "s", 0, 86_400),
     _setting(Key.RETRY_BACK_OFF_REPEAT_TIMES, 5, None, 0, 20),
@@ -258,7 +334,8 @@ TABLE: tuple[Row, ...] = (
     _setting(Key.RESET_RETRIES, 1, None, 0, 100),
     # The cable belongs to the unit, and the unit alone locks it.
     _flag(Key.UNLOCK_ON_EV_SIDE_DISCONNECT, False, Mutability.READ_ONLY),
-    Row(Key.FILE_TRANSFER_PROTOCOLS, Data.MEMBER_LIST),
+    # None: no firmware comes and no log goes over files. A list must still say what could stand in it (TC_B_53).
+    Row(Key.FILE_TRANSFER_PROTOCOLS, Data.MEMBER_LIST, values=tuple(FileTransferProtocol)),
     _setting(Key.EV_CONNECTION_TIME_OUT, 120, "s", 0, 86_400),
     _flag(Key.STOP_TX_ON_EV_SIDE_DISCONNECT, True),
     _flag(Key.STOP_TX_ON_INVALID_ID, True),
@@ -270,6 +347,14 @@ TABLE: tuple[Row, ...] = (
     _flag(Key.LOCAL_AUTHORIZE_OFFLINE, True),
     _flag(Key.LOCAL_PRE_AUTHORIZE, False),
     _flag(Key.OFFLINE_TX_FOR_UNKNOWN_ID, False),
+    Row(Key.MASTER_PASS_GROUP_ID, Data.STRING, "", high=36, mutability=_RW),
+    _flag(Key.DISABLE_REMOTE_AUTHORIZATION, False),
+    _flag(Key.AUTH_CACHE_AVAILABLE, True, Mutability.READ_ONLY),
+    _flag(Key.AUTH_CACHE_ENABLED, True),
+    _setting(Key.AUTH_CACHE_LIFE_TIME, 7 * 86_400, "s", 0, 10 * 366 * 86_400),
+    Row(Key.AUTH_CACHE_POLICY, Data.OPTION_LIST, CachePolicy.LRU, values=tuple(CachePolicy), mutability=_RW),
+    Row(Key.AUTH_CACHE_STORAGE, Data.INTEGER, "0", "B", 0, 65_536, live=True),
+    _flag(Key.AUTH_CACHE_DISABLE_POST_AUTHORIZE, False),
     _flag(Key.SAMPLED_AVAILABLE, True, Mutability.READ_ONLY),
     _flag(Key.SAMPLED_ENABLED, True),
     _members(Key.SAMPLED_TX_STARTED_MEASURANDS, _REGISTERS, MEASURANDS),
@@ -293,22 +378,25 @@ TABLE: tuple[Row, ...] = (
         mutability=_RW,
         filled=True,
     ),
+    Row(Key.TIME_ZONE, Data.STRING, "", high=64, mutability=_RW),
     _fact(Key.ITEMS_GET_REPORT, 20),
     _fact(Key.ITEMS_GET_VARIABLES, 50),
     _fact(Key.ITEMS_SET_VARIABLES, 50),
     _fact(Key.BYTES_GET_REPORT, 65_536),
     _fact(Key.BYTES_GET_VARIABLES, 65_536),
     _fact(Key.BYTES_SET_VARIABLES, 65_536),
-    _fact(Key.SECURITY_PROFILE, 1),
+    _fact(Key.CONFIGURATION_VALUE_SIZE, LONGEST_SETTING),
+    _fact(Key.REPORTING_VALUE_SIZE, LONGEST_REPORTED),
+    _fact(Key.SECURITY_PROFILE, 0),
     _text(Key.IDENTITY),
     Row(Key.BASIC_AUTH_PASSWORD, Data.STRING, low=16, high=40, mutability=Mutability.WRITE_ONLY),
     Row(Key.ORGANIZATION_NAME, Data.STRING, "", high=64, mutability=_RW),
-    _fact(Key.CERTIFICATE_ENTRIES, 0, high=0, live=True),
+    _fact(Key.CERTIFICATE_ENTRIES, 0, high=MOST_ENTRIES, live=True),
+    _flag(Key.ADDITIONAL_ROOT_CERTIFICATE_CHECK, True, Mutability.READ_ONLY),
     _flag(Key.SMART_AVAILABLE, True, Mutability.READ_ONLY),
-    _flag(Key.SMART_ENABLED, True, Mutability.READ_ONLY),
     _fact(Key.SMART_ENTRIES, 0, high=200, live=True),
     Row(Key.SMART_LIMIT_CHANGE_SIGNIFICANCE, Data.DECIMAL, "1.0", "Percent", 0, 100, mutability=_RW),
     _fact(Key.SMART_PERIODS_PER_SCHEDULE, 1024),
     _fact(Key.SMART_PROFILE_STACK_LEVEL, 99),
-    Row(Key.SMART_RATE_UNIT, Data.MEMBER_LIST, ChargingRateUnit.W, values=tuple(ChargingRateUnit)),
+    Row(Key.SMART_RATE_UNIT, Data.MEMBER_LIST, ",".join(ChargingRateUnit), values=tuple(ChargingRateUnit)),
 )

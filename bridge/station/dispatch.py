@@ -9,39 +9,25 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from bridge.errors import CsmsError
 from bridge.evse import Mode
-from bridge.station import remote_control
+from bridge.station import availability, data_transfer, device_model_calls, network, remote_control, reset, trigger
 from bridge.station.device_model_table import Key
 from bridge.station.link import Answer
 from bridge.station.messages import (
-    ChangeAvailabilityRequest,
-    ChangeAvailabilityResponse,
-    ChangeAvailabilityStatus,
+    ClearCacheRequest,
     ClearChargingProfileRequest,
-    GenericDeviceModelStatus,
-    GetBaseReportRequest,
-    GetBaseReportResponse,
     GetCompositeScheduleRequest,
     GetTransactionStatusRequest,
     GetTransactionStatusResponse,
-    GetVariablesRequest,
-    GetVariablesResponse,
-    MessageTrigger,
-    OperationalStatus,
     Reason,
     RegistrationStatus,
-    ReportBase,
     Request,
+    RequestStartStopStatus,
     RequestStartTransactionRequest,
     RequestStopTransactionRequest,
+    RequestStopTransactionResponse,
     SetChargingProfileRequest,
-    SetVariablesRequest,
-    SetVariablesResponse,
     StatusInfo,
-    TriggerMessageRequest,
-    TriggerMessageResponse,
-    TriggerMessageStatus,
     TriggerReason,
     UnlockConnectorRequest,
     UnlockConnectorResponse,
@@ -66,12 +52,14 @@ class Dispatch:
             SetChargingProfileRequest: self._set_profile,
             ClearChargingProfileRequest: self._clear_profile,
             GetCompositeScheduleRequest: self._composite,
-            GetVariablesRequest: self._get_variables,
-            SetVariablesRequest: self._set_variables,
-            GetBaseReportRequest: self._base_report,
+            **device_model_calls.answers(station),
+            **network.answers(station, station.network),
+            **reset.answers(station),
+            ClearCacheRequest: self._clear_cache,
             GetTransactionStatusRequest: self._transaction_status,
-            TriggerMessageRequest: self._trigger,
-            ChangeAvailabilityRequest: self._change_availability,
+            **trigger.answers(station),
+            **data_transfer.answers(),
+            **availability.answers(station),
             UnlockConnectorRequest: self._unlock,
         }
 
@@ -94,6 +82,8 @@ class Dispatch:
         position = remote_control.choose_evse(request, station.positions)
         if isinstance(position, StatusInfo):
             return remote_control.rejected(position)
+        if station.resets.blocks(position.evse_id):
+            return remote_control.rejected(StatusInfo(ReasonCode.NOT_ENABLED, "a reset waits for its turn"))
         profile = request.charging_profile
         verdict = station.charging.judge_start(position.evse_id, profile, station.profile_rules()) if profile else None
         if verdict and not verdict.accepted:
@@ -113,13 +103,21 @@ class Dispatch:
     async def _authorized_start(self, position: Position, request: RequestStartTransactionRequest) -> None:
         """F01.FR.01: energy only after the CSMS has accepted the token."""
         station = self._station
-        if await station.ask_authorization(request.id_token) and not position.session.state.authorized:
-            await station.authorize(position, request.id_token, request.remote_start_id)
+        outcome = await station.authorization.authorize(request.id_token, remote=True)
+        allowed = outcome.accepted and station.authorization.start_refusal(outcome, position.evse_id) is None
+        if allowed and not position.session.state.authorized:
+            await station.authorize(position, request.id_token, request.remote_start_id, group=outcome.group)
         elif request.charging_profile:
             await station.charging.drop_start(request.charging_profile.id)
 
+    async def _clear_cache(self, _: ClearCacheRequest) -> Answer:
+        return await self._station.authorization.clear_cache()
+
     async def _stop(self, request: RequestStopTransactionRequest) -> Answer:
         station = self._station
+        if not station.provisioning.accepted:  # B02.FR.05
+            info = StatusInfo(ReasonCode.CS_NOT_ACCEPTED, "the station is not accepted yet")
+            return RequestStopTransactionResponse(RequestStartStopStatus.REJECTED, info)
         found = remote_control.find_transaction(request, station.positions.values())
         if found:
             tasks = station.deauthorize(found, TriggerReason.REMOTE_STOP, Reason.REMOTE)
@@ -127,31 +125,6 @@ class Dispatch:
             if tasks:
                 await asyncio.gather(*tasks)
         return remote_control.stop_answer(found)
-
-    async def _trigger(self, request: TriggerMessageRequest) -> Answer:
-        """F06: what was asked for is sent after the answer."""
-        work = self._triggered(request)
-        if isinstance(work, TriggerMessageStatus):
-            return TriggerMessageResponse(work)
-        return TriggerMessageResponse(TriggerMessageStatus.ACCEPTED), work
-
-    def _triggered(self, request: TriggerMessageRequest) -> Callable[[], None] | TriggerMessageStatus:
-        station = self._station
-        chosen = [p for p in station.positions.values() if request.evse is None or p.evse_id == request.evse.id]
-        match request.requested_message:
-            case MessageTrigger.BOOT_NOTIFICATION:
-                if station.provisioning.accepted:  # F06.FR.17
-                    return TriggerMessageStatus.REJECTED
-                return station.provisioning.boot_now
-            case MessageTrigger.HEARTBEAT:
-                return lambda: _spawn(station, station.provisioning.heartbeat())
-            case MessageTrigger.STATUS_NOTIFICATION if chosen:
-                return lambda: _spawn(station, station.tell_status_again(chosen))
-            case MessageTrigger.TRANSACTION_EVENT if any(p.session.transaction_id for p in chosen):
-                return lambda: station.trigger_events(chosen)
-            case MessageTrigger.STATUS_NOTIFICATION | MessageTrigger.TRANSACTION_EVENT:
-                return TriggerMessageStatus.REJECTED
-        return TriggerMessageStatus.NOT_IMPLEMENTED
 
     async def _unlock(self, request: UnlockConnectorRequest) -> Answer:
         """F05: a home unit's cable is its own; only a transaction is looked at (F05.FR.02)."""
@@ -181,34 +154,6 @@ class Dispatch:
         courses = {evse_id: position.course for evse_id, position in station.positions.items()}
         return station.charging.composite_schedule(request, courses, station.profile_rules())
 
-    # -- B: the device model
-
-    async def _get_variables(self, request: GetVariablesRequest) -> Answer:
-        return GetVariablesResponse(self._station.model.get(request.get_variable_data))
-
-    async def _set_variables(self, request: SetVariablesRequest) -> Answer:
-        outcome = self._station.model.set(request.set_variable_data)
-        await self._station.change_settings(outcome.settings, outcome.changes)
-        return SetVariablesResponse(outcome.results)
-
-    async def _base_report(self, request: GetBaseReportRequest) -> Answer:
-        station = self._station
-        now = station.time.utc()
-        if request.report_base is ReportBase.SUMMARY_INVENTORY:  # B07.FR.02
-            return GetBaseReportResponse(GenericDeviceModelStatus.NOT_SUPPORTED)
-        if now is None:
-            return GetBaseReportResponse(GenericDeviceModelStatus.REJECTED)
-        messages = station.model.report_messages(request.request_id, request.report_base, now)
-
-        async def send() -> None:
-            try:
-                for message in messages:
-                    await station.link.call(message)
-            except CsmsError as error:
-                station.log.warning("report not delivered", request=request.request_id, why=str(error))
-
-        return GetBaseReportResponse(GenericDeviceModelStatus.ACCEPTED), lambda: _spawn(station, send())
-
     # -- E, G
 
     async def _transaction_status(self, request: GetTransactionStatusRequest) -> Answer:
@@ -220,18 +165,6 @@ class Dispatch:
             return GetTransactionStatusResponse(waits)
         ongoing = any(p.session.transaction_id == wanted for p in station.positions.values())
         return GetTransactionStatusResponse(waits, ongoing)
-
-    async def _change_availability(self, request: ChangeAvailabilityRequest) -> Answer:
-        """G03, G04: at once where no transaction goes on, else scheduled for its end."""
-        station = self._station
-        chosen = [p for p in station.positions.values() if request.evse is None or p.evse_id == request.evse.id]
-        if not chosen:
-            info = StatusInfo(ReasonCode.UNKNOWN_EVSE)
-            return ChangeAvailabilityResponse(ChangeAvailabilityStatus.REJECTED, info)
-        operative = request.operational_status is OperationalStatus.OPERATIVE
-        scheduled = await station.set_operative(chosen, operative)
-        status = ChangeAvailabilityStatus.SCHEDULED if scheduled else ChangeAvailabilityStatus.ACCEPTED
-        return ChangeAvailabilityResponse(status), lambda: _spawn(station, station.tell_statuses())
 
 
 def _direction(request: RequestStartTransactionRequest) -> Mode:

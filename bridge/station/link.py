@@ -35,6 +35,10 @@ class LinkDown(CsmsError):  # noqa: N818 - a state
     """There is no connection, or it was lost before the answer came."""
 
 
+class UntrustedCsms(LinkDown):
+    """The CSMS's certificate was not accepted (A00.FR.309)."""
+
+
 class CallTimeout(CsmsError):  # noqa: N818 - what happened
     """The CSMS did not answer a CALL in time."""
 
@@ -114,6 +118,11 @@ class Link:
         self._awaited: asyncio.Future[Response] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._hurry = asyncio.Event()
+
+    @property
+    def longest_calls(self) -> dict[str, int]:
+        """The most bytes of a CALL of the CSMS, by its action; to be filled by who knows of limits."""
+        return self._rpc.longest_calls
 
     @property
     def connected(self) -> bool:

@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from bridge.errors import ConfigError
-from bridge.station.link import LinkDown
+from bridge.station.link import LinkDown, UntrustedCsms
 
 #: Part 4, 3.1.1 and Part 2, BasicAuthPassword.
 LONGEST_IDENTITY = 48
@@ -32,14 +32,16 @@ class WebSocketSettings:
     """Where to dial and how; times in seconds, as the device model has them.
 
     `url` is the CSMS's endpoint without the station's identity. `ca_file` holds the roots that may vouch for the CSMS
-    (None: the system's). `proxy` is an address, True for what the environment says, None for none.
-    `ping_interval` is OCPPCommCtrlr.WebSocketPingInterval, 0 for no pings.
+    (None: the system's), `roots` (PEM) more of them, or with `only_roots` all. `proxy` is an address, True for what the
+    environment says, None for none. `ping_interval` is OCPPCommCtrlr.WebSocketPingInterval, 0 for no pings.
     """
 
     url: str
     identity: str
     password: str | None = field(default=None, repr=False)
     ca_file: Path | None = None
+    roots: tuple[str, ...] = field(default=(), repr=False)
+    only_roots: bool = False
     proxy: str | Literal[True] | None = None
     compression: bool = True
     ping_interval: int = 60
@@ -93,7 +95,7 @@ class WebSocketDialer:
         except InvalidStatus as error:
             raise LinkDown(f"the CSMS answered with HTTP status {error.response.status_code}") from error
         except ssl.SSLCertVerificationError as error:
-            raise LinkDown(f"the CSMS's certificate is not trusted: {error.verify_message}") from error
+            raise UntrustedCsms(f"the CSMS's certificate is not trusted: {error.verify_message}") from error
         except (OSError, EOFError, ValueError, ImportError, WebSocketException) as error:
             # TimeoutError and SSLError are OSErrors; ImportError is a kind of proxy that is not installed.
             raise LinkDown(f"the CSMS cannot be reached: {str(error) or type(error).__name__}") from error
@@ -147,14 +149,21 @@ def _authorization(settings: WebSocketSettings) -> dict[str, str]:
 def _tls_for(settings: WebSocketSettings) -> ssl.SSLContext | None:
     if urlsplit(settings.url).scheme != "wss":
         return None
-    if settings.ca_file is None:
-        return _tls(None, 0)
-    return _tls(settings.ca_file, settings.ca_file.stat().st_mtime_ns)
+    if settings.only_roots:
+        return _tls(None, 0, settings.roots, only_roots=True)
+    changed = 0 if settings.ca_file is None else settings.ca_file.stat().st_mtime_ns
+    return _tls(settings.ca_file, changed, settings.roots, only_roots=False)
 
 
 @lru_cache(maxsize=64)
-def _tls(ca_file: Path | None, changed: int) -> ssl.SSLContext:
-    """TLS 1.2 or later that verifies the CSMS's certificate and name; made again when the file has changed."""
-    context = ssl.create_default_context(cafile=ca_file)
+def _tls(ca_file: Path | None, changed: int, roots: tuple[str, ...], *, only_roots: bool) -> ssl.SSLContext:
+    """TLS 1.2 or later that verifies the CSMS's certificate and name; made again when the file has changed.
+
+    A root that was signed by the one before it (M05.FR.10) is where its chain ends all the same.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if only_roots else ssl.create_default_context(cafile=ca_file)
+    if roots:
+        context.load_verify_locations(cadata="\n".join(roots))
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 from bridge.evse import Observed, Reading
-from bridge.station.csms_time import CsmsTime
 from bridge.station.messages import Location, Measurand, MeterValue, ReadingContext, SampledValue, UnitOfMeasure
 
 
@@ -60,14 +60,13 @@ def sample(seen: Observed, measurands: Iterable[Measurand], context: ReadingCont
 
 
 def meter_value(
-    seen: Observed, measurands: Iterable[Measurand], context: ReadingContext, time: CsmsTime
-) -> tuple[MeterValue, ...] | None:
-    """All known values as one MeterValue stamped now, or None where nothing is known or the time is not."""
-    stamp = time.utc()
+    seen: Observed, measurands: Iterable[Measurand], context: ReadingContext, stamp: datetime | None
+) -> MeterValue | None:
+    """All known values as one MeterValue of an instant, or None where nothing is known or the time is not."""
     sampled = sample(seen, measurands, context)
     if stamp is None or not sampled:
         return None
-    return (MeterValue(timestamp=stamp, sampled_value=tuple(sampled)),)
+    return MeterValue(timestamp=stamp, sampled_value=tuple(sampled))
 
 
 def _one(seen: Observed, measurand: Measurand, context: ReadingContext) -> SampledValue | None:

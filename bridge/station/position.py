@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bridge.evse import Evse, Mode, Observed, Wanted
-from bridge.policies import DischargeWay, LocalPolicy
+from bridge.evse import Amount, Evse, Mode, Observed, Wanted
+from bridge.policies import DischargeWay, LocalPolicy, PlugSource
 from bridge.station.composite import Grid
+from bridge.station.messages import IdToken
 from bridge.station.profiles import EvseRules
 from bridge.station.session import Session
 from bridge.station.smart_charging import Course
@@ -15,13 +16,14 @@ from bridge.station.timer import Timer
 
 @dataclass(frozen=True, slots=True)
 class EvseSettings:
-    """What the site says of one EVSE. `voltage` in mV, per phase."""
+    """What the site says of one EVSE. `voltage` in mV, per phase. `plug_token` stands in for a reader."""
 
     evse_id: int
     local: LocalPolicy = LocalPolicy.REPORT
     discharge: frozenset[DischargeWay] = frozenset()
     voltage: int = 200_000
     phases: int = 1
+    plug_token: IdToken | PlugSource | None = None
 
 
 @dataclass(slots=True)
@@ -41,6 +43,12 @@ class Position:
     inoperative: bool = False
     met: bool = False  # the unit has been seen since the start
     wanted: Wanted = field(default_factory=lambda: Wanted(mode=Mode.HANDS_OFF))
+
+    def restart(self) -> None:
+        """The station or this EVSE was reset: a start that waits is forgotten, and the unit is told anew what to do."""
+        self.session.forget()
+        self.met = False
+        self.wanted = Wanted(mode=Mode.HANDS_OFF)
 
     @property
     def evse_id(self) -> int:
@@ -86,7 +94,8 @@ class Position:
         return Wanted(
             mode=mode,
             target=target,
-            authorized=self.session.state.authorized,
+            amount=self._amount(),
+            authorized=self.session.entitled,
             in_transaction=self.session.transaction_id is not None,
             left_alone=self.hands_off,
         )
@@ -107,10 +116,17 @@ class Position:
         if session.wants_energy:
             return self._left_to_him() or _energy(self.limit)
         if session.transaction_id is not None:
-            return (Mode.STOP if session.ending else Mode.PAUSE), None
+            return (Mode.STOP if session.ending and session.ending.ends else Mode.PAUSE), None
         if self.stopping or self.inoperative or self.settings.local is LocalPolicy.ENFORCE:
             return Mode.STOP, None
         return Mode.HANDS_OFF, None
+
+    def _amount(self) -> Amount | None:
+        """How much may still move for a token that the CSMS does not accept (E05.FR.03)."""
+        session = self.session
+        if session.transaction_id is None or session.state.energy_left is None:
+            return None
+        return Amount(key=session.transaction_id, energy=session.state.energy_left)
 
     def _left_to_him(self) -> tuple[Mode, int | None] | None:
         """What a person started at the unit stays as he chose, never above a limit in force (the resident wins)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -24,14 +24,20 @@ from bridge.station.messages import (
 
 _log = structlog.get_logger(__name__)
 
-#: What is waited where the CSMS names no interval for the next BootNotification (B01.FR.04, B02.FR.07, B03.FR.05), ms.
-DEFAULT_BOOT_INTERVAL = 30_000
+#: What is waited where the CSMS names no interval for the next BootNotification (B02.FR.07, B03.FR.05), ms; and how
+#: much longer at most, by chance, so that all stations of a CSMS in trouble do not ask at once.
+DEFAULT_BOOT_INTERVAL: Final = 30_000
+_BOOT_SPREAD: Final = 10_000
 
 Call = Callable[[Request[Any]], Awaitable[Any]]
 
 
 class Provisioning:
-    """Whether the CSMS has taken the station in, and the messages that keep it so."""
+    """Whether the CSMS has taken the station in, and the messages that keep it so.
+
+    A boot is due when the station starts, when it is restarted, and when it has gone to another CSMS (B10.FR.10); a
+    connection that was lost and stands again needs none (Part 4, 5.3). `reason` is told with the next one.
+    """
 
     def __init__(
         self,
@@ -49,6 +55,9 @@ class Provisioning:
         self._accepted, self._heartbeat_interval = accepted, heartbeat_interval
         self._task: asyncio.Task[None] | None = None
         self._poke = asyncio.Event()
+        self._triggered = False
+        self._next_boot = 0  # monotonic ms: not before, unless triggered (B02.FR.04, B03.FR.02)
+        self._last_beat = 0
 
     @property
     def accepted(self) -> bool:
@@ -68,45 +77,75 @@ class Provisioning:
 
     def boot_now(self) -> None:
         """The CSMS asks for the BootNotification before its time (F06)."""
-        self._poke.set()
+        if not self.accepted:
+            self._triggered = True
+            self._poke.set()
+
+    def start_over(self, reason: BootReason | None = None) -> None:
+        """The station has rebooted, or gone to another CSMS: nobody has taken it in, and it boots when connected."""
+        self.status = None
+        self.reason = reason or self.reason
+        self._next_boot, self._triggered = 0, False
+
+    def interval_changed(self) -> None:
+        """HeartbeatInterval has been set: it counts from the last heartbeat on."""
+        if self.accepted:
+            self._poke.set()
 
     async def _keep(self) -> None:
         while not self.accepted:
-            await self._wait(await self._boot())
+            if await self._until(lambda: self._next_boot) or self._triggered:
+                await self._boot()
+        self._triggered = False
+        self._last_beat = self._clock.monotonic()
         while True:
-            await self._wait(self._heartbeat_interval())
-            await self.heartbeat()
+            if await self._until(lambda: self._last_beat + self._heartbeat_interval()):
+                await self.heartbeat()
+                self._last_beat = self._clock.monotonic()
 
-    async def _boot(self) -> int:
-        """One BootNotification; how long (ms) to wait before the next message."""
-        request = BootNotificationRequest(charging_station=self._identity, reason=self.reason)
+    async def _boot(self) -> None:
+        """One BootNotification, and when the next one may come."""
+        reason = BootReason.TRIGGERED if self._triggered else self.reason
+        self._triggered = False
+        asked = self._clock.monotonic()
         try:
-            response: BootNotificationResponse = await self._call(request)
+            response: BootNotificationResponse = await self._call(BootNotificationRequest(self._identity, reason))
         except CsmsError as error:
             _log.warning("boot notification failed", why=str(error))
-            return DEFAULT_BOOT_INTERVAL
+            self._next_boot = self._clock.monotonic() + self._own_interval()
+            return
         self.status = response.status
-        _log.info("boot notification answered", status=str(response.status), interval=response.interval)
         interval = response.interval * 1000
-        if not self.accepted:
-            return interval or DEFAULT_BOOT_INTERVAL
-        self._time.synchronise(response.current_time)
-        await self._accepted(interval)
-        return 0
+        _log.info("boot notification answered", status=str(response.status), interval=response.interval)
+        self._time.synchronise(response.current_time, asked)
+        if self.accepted:
+            await self._accepted(interval)
+        else:
+            self._next_boot = self._clock.monotonic() + (interval if interval > 0 else self._own_interval())
 
     async def heartbeat(self) -> None:
-        """Ask the CSMS for its time (B08, G02)."""
+        """Ask the CSMS for its time (G02)."""
+        asked = self._clock.monotonic()
         try:
             response: HeartbeatResponse = await self._call(HeartbeatRequest())
         except CsmsError as error:
             _log.info("heartbeat failed", why=str(error))
         else:
-            self._time.synchronise(response.current_time)
+            self._time.synchronise(response.current_time, asked)
 
-    async def _wait(self, milliseconds: int) -> None:
+    def _own_interval(self) -> int:
+        return DEFAULT_BOOT_INTERVAL + self._clock.random.randint(0, _BOOT_SPREAD)
+
+    async def _until(self, due: Callable[[], int]) -> bool:
+        """Wait for an instant (monotonic ms) that may move meanwhile; False where something else has ended the wait."""
+        if self._triggered:
+            return False
         self._poke.clear()
-        timer = self._clock.call_at(self._clock.monotonic() + milliseconds, self._poke.set)
+        if self._clock.monotonic() >= due():
+            return True
+        timer = self._clock.call_at(due(), self._poke.set)
         try:
             await self._poke.wait()
         finally:
             timer.cancel()
+        return self._clock.monotonic() >= due()

@@ -8,7 +8,9 @@ from typing import Any
 HIDDEN = "***"
 
 #: Fields whose value is a secret, or tells who charges.
-_SECRET_FIELDS = frozenset({"basicAuthPassword", "apnPassword", "password", "key", "idToken", "additionalIdToken"})
+_SECRET_FIELDS = frozenset(
+    {"basicAuthPassword", "apnPassword", "simPin", "password", "key", "idToken", "additionalIdToken"}
+)
 #: Device model variables whose value is a secret.
 _SECRET_VARIABLES = frozenset({"BasicAuthPassword"})
 _VALUE_FIELDS = ("attributeValue", "value")

@@ -127,6 +127,7 @@ class Rpc:
     def __init__(self, adapter: VersionAdapter, new_id: Callable[[], str], *, max_size: int = 2**20) -> None:
         self.adapter = adapter
         self.max_size = max_size
+        self.longest_calls: dict[str, int] = {}  # bytes, of a CALL of the CSMS by its action, where there is a limit
         self._new_id = new_id
         self._open: _Open | None = None
         self._in_progress: set[str] = set()
@@ -203,7 +204,7 @@ class Rpc:
         if isinstance(kind, bool) or not isinstance(kind, int | float):
             return [_refuse(_readable_id(message), "the type of a message is a number")]
         if kind == CALL:
-            return [self._on_call(message)]
+            return [self._on_call(message, text)]
         if kind == CALL_RESULT:
             return [self._on_result(message)]
         if kind == CALL_ERROR:
@@ -211,7 +212,7 @@ class Rpc:
         code = ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED
         return [_refuse(_readable_id(message), f"there is no message type {kind}", code)]
 
-    def _on_call(self, message: list[Any]) -> Event:
+    def _on_call(self, message: list[Any], text: str) -> Event:
         message_id = _readable_id(message)
         if message_id == NO_ID:
             return _refuse(NO_ID, f"a message id is a string of 1 to {LONGEST_ID} characters")
@@ -224,6 +225,9 @@ class Rpc:
         payload = {} if message[3] is None else message[3]
         if not isinstance(payload, dict):
             return _refuse(message_id, "a payload is an object", ErrorCode.FORMAT_VIOLATION)
+        most = self.longest_calls.get(message[2])
+        if most is not None and len(text) * 4 > most and len(text.encode()) > most:  # B06.FR.17, B08.FR.18
+            return _refuse(message_id, f"{message[2]} may have {most} bytes", ErrorCode.FORMAT_VIOLATION)
         try:
             request = self.adapter.decode_request(message[2], payload)
         except CallError as error:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from bridge.errors import StoreError
 from bridge.station.composite import (
     Composite,
     Grid,
     StationComposite,
+    TooManyEdges,
     epoch_ms,
     from_epoch_ms,
     schedule_periods,
@@ -50,6 +53,8 @@ from bridge.station.profiles import (
 )
 from bridge.station.reason_codes import ReasonCode
 from bridge.store.port import ProfileRow, Store
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,12 @@ class SmartCharging:
         """A transaction has begun: the profile that waited for it is its own now."""
         for item in self.installed:
             if item.evse_id == evse_id and _waits(item.profile):
-                await self._keep(evse_id, _with_transaction(item.profile, transaction_id), ())
+                bound = _with_transaction(item.profile, transaction_id)
+                try:
+                    await self._keep(evse_id, bound, ())
+                except StoreError as error:  # it bounds the energy all the same; `resume` binds it after a restart
+                    _log.error("profile not kept for its transaction", profile=bound.id, why=str(error))
+                    self.installed = install(self.installed, InstalledProfile(evse_id, bound))
 
     async def clear(self, request: ClearChargingProfileRequest) -> ClearChargingProfileResponse:
         """K10: by id, or by all criteria given."""
@@ -139,14 +149,27 @@ class SmartCharging:
     async def end(self, transaction_id: str) -> None:
         """K02.FR.05: a transaction's profiles end with it."""
         left, gone = without_transaction(self.installed, transaction_id)
-        if gone:
+        if not gone:
+            return
+        self.installed = left
+        try:
             await self._store.delete_profiles(self._station, gone)
-            self.installed = left
+        except StoreError as error:  # `resume` deletes them after a restart
+            _log.error("profiles of an ended transaction not deleted", profiles=gone, why=str(error))
 
     def composite_schedule(
         self, request: GetCompositeScheduleRequest, courses: Mapping[int, Course], rules: ProfileRules
     ) -> GetCompositeScheduleResponse:
         """K08: the limits of the next `duration` s, in the unit asked for."""
+        try:
+            return self._composite_schedule(request, courses, rules)
+        except TooManyEdges as error:  # K08.FR.05; to follow 68 years of a daily profile would take hours
+            info = StatusInfo(ReasonCode.VALUE_TOO_HIGH, str(error))
+            return GetCompositeScheduleResponse(GenericStatus.REJECTED, info)
+
+    def _composite_schedule(
+        self, request: GetCompositeScheduleRequest, courses: Mapping[int, Course], rules: ProfileRules
+    ) -> GetCompositeScheduleResponse:
         now = self._time.utc()
         unit = request.charging_rate_unit or ChargingRateUnit.W
         refusal = self._cannot_tell(request, unit, courses, rules)
@@ -216,9 +239,11 @@ class SmartCharging:
         courses: Mapping[int, Course],
         rules: ProfileRules,
     ) -> StatusInfo | None:
-        """K08.FR.05, K08.FR.07: an unknown EVSE, a unit that is not offered."""
+        """K08.FR.05, K08.FR.07: an unknown EVSE, no time at all, a unit that is not offered."""
         if request.evse_id not in (0, *courses):
             return StatusInfo(ReasonCode.NOT_FOUND, f"there is no EVSE {request.evse_id}")
+        if request.duration < 0:
+            return StatusInfo(ReasonCode.VALUE_POSITIVE_ONLY, "a duration is 0 s or longer")
         if unit not in rules.rate_units:
             return StatusInfo(ReasonCode.UNSUPPORTED_RATE_UNIT, f"limits are told in {sorted(rules.rate_units)}")
         return None

@@ -9,43 +9,48 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
 
 from bridge.clock import Clock
-from bridge.errors import CsmsError
 from bridge.evse import Evse, Happening, HappeningKind, Mode, Observed
 from bridge.policies import LocalPolicy
+from bridge.station.authorization_block import AuthorizationBlock
 from bridge.station.availability import Availability
 from bridge.station.csms_time import CsmsTime
 from bridge.station.delivery import Delivery
-from bridge.station.device_model import Change, DeviceModel, Place
+from bridge.station.device_model import Change, DeviceModel
+from bridge.station.device_model_index import Place
 from bridge.station.device_model_table import Key
 from bridge.station.dispatch import Dispatch
 from bridge.station.link import Answer, Link
+from bridge.station.local_authorization import Reader
 from bridge.station.messages import (
-    AuthorizationStatus,
-    AuthorizeRequest,
+    BootReason,
     ChargingRateUnit,
     ChargingStation,
     IdToken,
     IdTokenKind,
-    OperationalStatus,
     Reason,
     Request,
+    SecurityEvent,
     StatusNotificationRequest,
-    TransactionEventRequest,
-    TransactionEventResponse,
     TriggerReason,
     TxPoint,
 )
-from bridge.station.messages.text import from_text
+from bridge.station.messages import Evse as EvseId
 from bridge.station.messages.v201 import Adapter
+from bridge.station.meter_values import MeterValues
+from bridge.station.network import Network
+from bridge.station.outbox import Outbox, from_kept
 from bridge.station.position import EvseSettings, Position
 from bridge.station.profiles import ProfileRules
 from bridge.station.provisioning import Provisioning
+from bridge.station.reset import BOOT_REASON, Resets
+from bridge.station.security_events import SecurityEvents
 from bridge.station.session import Emission, Session, SessionRules
 from bridge.station.smart_charging import SmartCharging
 from bridge.station.timer import Timer
@@ -73,6 +78,7 @@ class Station:
         settings: StationSettings,
         *,
         link: Link,
+        network: Network,
         adapter: Adapter,
         store: Store,
         clock: Clock,
@@ -80,6 +86,7 @@ class Station:
         evses: Mapping[int, Evse],
     ) -> None:
         self.settings, self.link, self.store, self.clock, self.model = settings, link, store, clock, model
+        self.network = network
         self.id = settings.station_id
         self.adapter = adapter
         self.time = CsmsTime(clock)
@@ -98,16 +105,35 @@ class Station:
             store,
             clock,
             send=link.call,
-            decode=lambda text: from_text(adapter, TransactionEventRequest, text),
-            answered=self._on_event_answered,
+            decode=lambda text: from_kept(adapter, text),
+            answered=lambda request, response: self.authorization.event_answered(request, response),
         )
+        self.outbox = Outbox(
+            self.id,
+            store,
+            adapter,
+            link,
+            self.delivery,
+            online=lambda: self.online,
+            queue_all=lambda: self.model.boolean(Key.QUEUE_ALL_MESSAGES),
+        )
+        self.security = SecurityEvents(clock, self.time, self.outbox, self.spawn)
+        network.told = self.security.report_once
+        self.time.on_jump(self._on_jump)
+        model.on_change(lambda _: self.provisioning.interval_changed(), Key.HEARTBEAT_INTERVAL)
+        self.resets = Resets(self)
+        self.authorization = AuthorizationBlock(self)
+        self.reader = Reader(self)
         self.transactions = Transactions(self)
+        self.meter_values = MeterValues(self)
         self.positions: dict[int, Position] = {
             evse.evse_id: self._make_position(evse, evses[evse.evse_id]) for evse in settings.evses
         }
         self.dispatch = Dispatch(self)
         self._rate_units: frozenset[ChargingRateUnit] = frozenset()
         self._edge = Timer(clock, self.reconsider)
+        self._lost_at: int | None = None  # monotonic ms, when the CSMS was last out of reach
+        self._lives = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.log = _log.bind(station=self.id)
 
@@ -116,23 +142,31 @@ class Station:
     async def restore(self) -> None:
         """Take up everything that an earlier life of the gateway has left, before anything is said or done."""
         settings = await self.store.settings(self.id)
-        self._apply_model()
+        self.apply_model()
+        await self.authorization.restore(settings)
         await self.charging.restore()
         await self.delivery.restore()
         for position in self.positions.values():
-            self.availability.restore(position.evse_id, settings)
             known = settings.get(f"evse.{position.evse_id}.connected")
             position.session.state.connected = known == str(True)
         rows = await self.store.transactions(self.id)
         for row in rows:
             self._resume(row)
+        self.availability.restore(self.positions.keys(), self._busy(), settings)
+        self.meter_values.restore(settings)
         await self.charging.resume({row.evse_id: row.transaction_id for row in rows})
         for position in self.positions.values():  # here, since `run` may be begun again after a failure
-            position.inoperative = position.evse_id in self.availability.inoperative
+            position.inoperative = self.availability.inoperative(position.evse_id)
             position.evse.listen(self._listener(position))
+        if changes := self.resets.restore(settings):
+            await self.store.put_settings(self.id, changes)
+        self.security.booted(self.provisioning.reason)
 
     async def run(self) -> None:
         """Serve for ever; cancel to end."""
+        self._lives += 1
+        if self._lives > 1:  # begun again after a failure
+            self.booted(BootReason.APPLICATION_RESET)
         self.reconsider()
         for position in self.positions.values():
             position.deadline.set_at(position.session.next_deadline())
@@ -143,12 +177,19 @@ class Station:
                 group.create_task(self.link.run(self))
         finally:
             self.provisioning.disconnected()
+            self.meter_values.cancel()
             self._edge.cancel()
             for position in self.positions.values():
                 position.deadline.cancel()
                 position.sampling.cancel()
             for task in tuple(self._tasks):
                 task.cancel()
+
+    def booted(self, reason: BootReason) -> None:
+        """The station is as just booted: nobody has taken it in, and its first dial comes first (B01.FR.03)."""
+        self.provisioning.start_over(reason)
+        self.network.restart()
+        self.security.booted(reason)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something beside; its failure is logged, never lost."""
@@ -160,7 +201,10 @@ class Station:
     # -- the connection
 
     def on_connected(self) -> None:
-        """The link stands."""
+        """The link stands. Another CSMS has not taken the station in yet (B10.FR.10)."""
+        if self.network.switched:
+            self.provisioning.start_over()
+        self.security.connected()
         self.provisioning.connected()
         if self.provisioning.accepted:
             self.spawn(self._online())
@@ -168,6 +212,8 @@ class Station:
     def on_disconnected(self, why: str) -> None:
         """The link is gone; the units go on under the last schedule."""
         self.log.info("disconnected", why=why)
+        if self.provisioning.accepted:
+            self._lost_at = self.clock.monotonic()
         self.provisioning.disconnected()
         self.delivery.closed()
 
@@ -184,15 +230,25 @@ class Station:
         if heartbeat_interval:  # B01.FR.03: the interval that comes with Accepted is the heartbeat's
             seconds = str(heartbeat_interval // 1000)
             self.model.publish(Key.HEARTBEAT_INTERVAL, seconds)
-            await self.store.put_settings(self.id, {Key.HEARTBEAT_INTERVAL: seconds})
+            self.spawn(self.store.put_settings(self.id, {Key.HEARTBEAT_INTERVAL: seconds, BOOT_REASON: None}))
+        else:
+            self.spawn(self.store.put_settings(self.id, {BOOT_REASON: None}))
+        self.security.release()
         self.availability.forget_told()
+        self.transactions.end_orphans()
         for position in self.positions.values():  # what happened before there was a time
             self.observe(position, position.seen, ())
         await self._online()
 
     async def _online(self) -> None:
+        threshold = self.model.integer(Key.OFFLINE_THRESHOLD) * 1000
+        if self._lost_at is not None and self.clock.monotonic() - self._lost_at > threshold:  # B04.FR.01
+            self.availability.forget_told()
+        self._lost_at = None
         await self.tell_statuses()
         self.delivery.opened()
+        self.reader.online()
+        self.meter_values.arm()
         self.reconsider()
 
     # -- from the units
@@ -212,6 +268,7 @@ class Station:
             self.transactions.emit(position, made)
         if session.state.connected != connected:
             self._remember(position)
+        self.reader.look(position, came=session.state.connected and not connected)
         self._show(position)
         self._after(position)
 
@@ -232,31 +289,32 @@ class Station:
         now = self.clock.monotonic()
         if happening.kind is HappeningKind.LOCAL_START and idle and report and not position.inoperative:
             return position.session.authorize(self.settings.local_token, None, now, local=True)
+        if happening.kind is HappeningKind.AMOUNT_REACHED and position.session.refused:
+            position.session.suspend()  # E05.FR.02: MaxEnergyOnInvalidId has moved
         if happening.kind is HappeningKind.LOCAL_STOP and position.session.state.local:
             return position.session.deauthorize(TriggerReason.STOP_AUTHORIZED, Reason.LOCAL, now)
         return []
 
-    async def _on_event_answered(self, request: TransactionEventRequest, response: TransactionEventResponse) -> None:
-        """E05: a token that the CSMS does not accept ends the right to energy."""
-        info = response.id_token_info
-        if info is None or info.status is AuthorizationStatus.ACCEPTED:
-            return
-        for position in self.positions.values():
-            if position.session.transaction_id == request.transaction_info.transaction_id:
-                self.deauthorize(position, TriggerReason.DEAUTHORIZED, Reason.DE_AUTHORIZED)
-                await self.transactions.keep_state(position)
-
     # -- what is wanted
 
-    def deauthorize(self, position: Position, trigger: TriggerReason, reason: Reason) -> list[asyncio.Task[None]]:
-        """End the right to energy, and stop."""
-        made = position.session.deauthorize(trigger, reason, self.clock.monotonic())
+    def session_changed(self, position: Position, made: list[Emission]) -> list[asyncio.Task[None]]:
+        """A session was changed from outside: let its wish count, and record what it has made."""
+        self._show(position)
         self._after(position)
         return self.transactions.emit(position, made)
 
-    async def authorize(self, position: Position, token: IdToken, remote_start_id: int | None) -> None:
-        """A token may have energy at an EVSE. Returns when what it began is durable."""
-        made = position.session.authorize(token, remote_start_id, self.clock.monotonic())
+    def deauthorize(
+        self, position: Position, trigger: TriggerReason, reason: Reason, *, token: IdToken | None = None
+    ) -> list[asyncio.Task[None]]:
+        """End the right to energy, and stop. `token` is what a person has shown for that."""
+        made = position.session.deauthorize(trigger, reason, self.clock.monotonic(), token=token)
+        return self.session_changed(position, made)
+
+    async def authorize(
+        self, position: Position, token: IdToken, remote_start_id: int | None, *, group: str | None = None
+    ) -> None:
+        """A token (of a `group`, if known) may have energy at an EVSE. Returns when what it began is durable."""
+        made = position.session.authorize(token, remote_start_id, self.clock.monotonic(), group=group)
         self.transactions.note_power_path(position)
         tasks = self.transactions.emit(position, made)
         if tasks:
@@ -264,15 +322,6 @@ class Station:
         self._show(position)
         position.deadline.set_at(position.session.next_deadline())
         self.reconsider()
-
-    async def ask_authorization(self, token: IdToken) -> bool:
-        """C01, F01.FR.01: whether the CSMS accepts a token; out of reach counts as no."""
-        try:
-            response = await self.link.call(AuthorizeRequest(id_token=token))
-        except CsmsError as error:
-            self.log.warning("authorize failed", why=str(error))
-            return False
-        return response.id_token_info.status is AuthorizationStatus.ACCEPTED
 
     def reconsider(self) -> None:
         """Compute what is wanted of every EVSE anew, and again at the schedule's next edge (within 1 s of it)."""
@@ -286,7 +335,12 @@ class Station:
 
     def profile_rules(self) -> ProfileRules:
         """What counts when a profile is judged."""
-        return ProfileRules({evse_id: position.rules for evse_id, position in self.positions.items()}, self._rate_units)
+        return ProfileRules(
+            {evse_id: position.rules for evse_id, position in self.positions.items()},
+            self._rate_units,
+            max_stack_level=self.model.integer(Key.SMART_PROFILE_STACK_LEVEL),
+            max_periods=self.model.integer(Key.SMART_PERIODS_PER_SCHEDULE),
+        )
 
     def set_hands_off(self, evse_id: int, on: bool) -> None:
         """Leave a unit alone until that is lifted, by whoever; kept over a restart."""
@@ -323,25 +377,31 @@ class Station:
         for position in chosen:
             self.transactions.emit(position, position.session.periodic(TriggerReason.TRIGGER))
 
-    async def set_operative(self, chosen: Iterable[Position], operative: bool) -> bool:
-        """G03: keep and apply it; whether a transaction delays it."""
-        status = OperationalStatus.OPERATIVE if operative else OperationalStatus.INOPERATIVE
-        positions = list(chosen)
-        await self.store.put_settings(self.id, {f"evse.{p.evse_id}.operational": status for p in positions})
-        scheduled = False
-        for position in positions:
-            busy = not operative and position.session.transaction_id is not None
-            scheduled = scheduled or busy
-            self.availability.set_operative(position.evse_id, operative, when_idle=busy)
-            position.inoperative = position.evse_id in self.availability.inoperative
+    async def set_operative(self, evse: EvseId | None, operative: bool) -> bool:
+        """G03, G04: of the station (None), an EVSE or its connector; whether a transaction delays it."""
+        await self.store.put_settings(self.id, self.availability.kept(evse, operative))
+        scheduled = self.availability.change(evse, operative, self.positions.keys(), self._busy())
+        for position in self.positions.values():
+            position.inoperative = self.availability.inoperative(position.evse_id)
+            if position.inoperative:  # nor may a vehicle that is still awaited have energy
+                self.deauthorize(position, TriggerReason.DEAUTHORIZED, Reason.OTHER)
         self.reconsider()
         return scheduled
+
+    def _busy(self) -> set[int]:
+        return {evse_id for evse_id, p in self.positions.items() if p.session.transaction_id is not None}
 
     async def transaction_ended(self, position: Position) -> None:
         """What waited for the end takes effect."""
         self.availability.idle(position.evse_id)
-        position.inoperative = position.evse_id in self.availability.inoperative
+        position.inoperative = self.availability.inoperative(position.evse_id)
         await self.availability.report(position.evse_id)
+        self.reconsider()
+
+    def _on_jump(self, by: timedelta) -> None:
+        """The CSMS's clock has jumped: schedules follow it, and it is told (A04)."""
+        self.log.warning("the CSMS's clock has jumped", seconds=by.total_seconds())
+        self.security.report(SecurityEvent.SETTING_SYSTEM_TIME, f"by {by.total_seconds():+.0f} s, as the CSMS told")
         self.reconsider()
 
     # -- settings
@@ -351,9 +411,10 @@ class Station:
         if settings:
             await self.store.put_settings(self.id, dict(settings))
         self.model.announce(changes)
-        self._apply_model()
+        self.apply_model()
 
-    def _apply_model(self) -> None:
+    def apply_model(self) -> None:
+        """Let the device model's values count."""
         self._rate_units = frozenset(ChargingRateUnit(unit) for unit in self.model.members(Key.SMART_RATE_UNIT))
         rules = self._session_rules()
         for position in self.positions.values():
@@ -385,7 +446,7 @@ class Station:
     def _resume(self, row: TransactionRow) -> None:
         position = self.positions.get(row.evse_id)
         if position is None:
-            self.log.error("open transaction of an EVSE that is gone", transaction=row.transaction_id)
+            self.transactions.orphaned(row)
         else:
             self.transactions.resume(position, row)
 
@@ -396,12 +457,13 @@ class Station:
             self.reconsider()
         else:
             position.apply()
+        self.resets.consider()
         # Before there is a time no event can be made; the acceptance comes back here.
         position.deadline.set_at(position.session.next_deadline() if self.time.known else None)
 
     def _show(self, position: Position) -> None:
         """Let the connector's status follow what is seen and whether a vehicle is awaited."""
-        awaiting = position.session.authorization_until is not None
+        awaiting = position.session.awaits_vehicle
         self.availability.see(position.evse_id, position.seen, awaiting_vehicle=awaiting)
         if self.provisioning.accepted:
             self.spawn(self.availability.report(position.evse_id))
@@ -413,17 +475,10 @@ class Station:
         self._after(position)
 
     async def _tell_status(self, request: StatusNotificationRequest) -> bool:
-        if not self.online:
-            return False
-        self.spawn(
-            self.store.put_settings(self.id, {f"evse.{request.evse_id}.connector": self._connector(request.evse_id)})
-        )
-        try:
-            await self.link.call(request)
-        except CsmsError as error:
-            self.log.info("status not delivered", why=str(error))
-            return False
-        return True
+        if self.online:
+            known = {f"evse.{request.evse_id}.connector": self._connector(request.evse_id)}
+            self.spawn(self.store.put_settings(self.id, known))
+        return await self.outbox.tell(request)
 
     def _connector(self, evse_id: int) -> str | None:
         seen = self.availability.connector(evse_id)

@@ -14,6 +14,7 @@ class Timer:
     def __init__(self, clock: Clock, callback: Callable[[], None]) -> None:
         self._clock, self._callback = clock, callback
         self._handle: asyncio.TimerHandle | None = None
+        self.at: int | None = None  # when it was last set to fire (monotonic ms)
 
     def set_in(self, milliseconds: int) -> None:
         """Fire so many ms from now."""
@@ -22,6 +23,7 @@ class Timer:
     def set_at(self, monotonic: int | None) -> None:
         """Fire at a monotonic time (ms); None: not at all."""
         self.cancel()
+        self.at = monotonic
         if monotonic is not None:
             self._handle = self._clock.call_at(monotonic, self._fire)
 

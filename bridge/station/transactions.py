@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.errors import StoreError
-from bridge.station import metering
 from bridge.station.compact import compact
 from bridge.station.composite import epoch_ms
 from bridge.station.device_model_table import Key
 from bridge.station.messages import Evse as EvseId
-from bridge.station.messages import ReadingContext, TransactionEvent, TransactionEventRequest, TriggerReason
+from bridge.station.messages import Reason, TransactionEvent, TransactionEventRequest, TriggerReason
 from bridge.station.messages import Transaction as TransactionInfo
 from bridge.station.messages.text import to_text
 from bridge.station.session import Emission, SessionState
@@ -27,14 +27,6 @@ if TYPE_CHECKING:
     from bridge.station.position import Position
     from bridge.station.station import Station
 
-#: What the meter values of an event are marked with, and which variable chooses them.
-_CONTEXT = {
-    TransactionEvent.STARTED: (ReadingContext.TRANSACTION_BEGIN, Key.SAMPLED_TX_STARTED_MEASURANDS),
-    TransactionEvent.UPDATED: (ReadingContext.SAMPLE_PERIODIC, Key.SAMPLED_TX_UPDATED_MEASURANDS),
-    TransactionEvent.ENDED: (ReadingContext.TRANSACTION_END, Key.SAMPLED_TX_ENDED_MEASURANDS),
-}
-#: The triggers on which an Updated event carries meter values.
-_CARRIES_VALUES = {TriggerReason.METER_VALUE_PERIODIC, TriggerReason.TRIGGER, TriggerReason.CHARGING_STATE_CHANGED}
 #: The first pause (ms) where the store cannot take an event; it doubles up to the longest.
 _FIRST_PAUSE, _LONGEST_PAUSE = 500, 60_000
 _A_DAY = 86_400
@@ -45,10 +37,16 @@ class Transactions:
 
     def __init__(self, station: Station) -> None:
         self._station = station
+        self._orphans: list[TransactionRow] = []
 
-    def emit(self, position: Position, made: Iterable[Emission]) -> list[asyncio.Task[None]]:
-        """Record events in order. Each task ends when its event is durable; then it is on its way."""
-        return [self._station.spawn(self._record(position, *self._fix(position, emission))) for emission in made]
+    def emit(
+        self, position: Position, made: Iterable[Emission], slot: datetime | None = None
+    ) -> list[asyncio.Task[None]]:
+        """Record events in order. Each task ends when its event is durable; then it is on its way.
+
+        `slot` is the aligned instant that their meter values are of.
+        """
+        return [self._station.spawn(self._record(position, *self._fix(position, each, slot))) for each in made]
 
     def resume(self, position: Position, row: TransactionRow) -> None:
         """An open transaction goes on where it stood; its vehicle may have left meanwhile."""
@@ -56,6 +54,17 @@ class Transactions:
         position.seq_no = row.seq_no
         position.power_path_closed = position.session.state.power_path_closed
         self._station.log.info("transaction resumed", transaction=row.transaction_id, seq_no=row.seq_no)
+
+    def orphaned(self, row: TransactionRow) -> None:
+        """An open transaction of an EVSE that the site has not any more: it ends as soon as there is a time."""
+        self._station.log.error("open transaction of an EVSE that is gone", transaction=row.transaction_id)
+        self._orphans.append(row)
+
+    def end_orphans(self) -> None:
+        """Tell the CSMS that they are over (E06.FR.16); nobody can measure them any more."""
+        orphans, self._orphans = self._orphans, []
+        for row in orphans:
+            self._station.spawn(self._end_orphan(row))
 
     def arm(self, position: Position) -> None:
         """Sample meter values as long as a transaction goes on."""
@@ -71,15 +80,19 @@ class Transactions:
 
     def sample(self, position: Position) -> None:
         """E02.FR.10: meter values at every interval."""
-        if self._station.time.known:
+        interval, due = self._sample_interval(), position.sampling.at
+        if self._station.time.known and self._station.meter_values.periodic:
             self.emit(position, position.session.periodic(TriggerReason.METER_VALUE_PERIODIC))
-        position.sampling.set_in(self._sample_interval())
+        late = 0 if due is None else (self._station.clock.monotonic() - due) % interval
+        position.sampling.set_in(interval - late)
 
     def note_power_path(self, position: Position) -> None:
         """Relative schedules begin when power can flow (K01.FR.41)."""
         session = position.session
         utc = self._station.time.utc()
-        if position.power_path_closed is None and session.wants_energy and session.state.connected and utc:
+        if session.transaction_id is None and not session.wants_energy:
+            position.power_path_closed = session.state.power_path_closed = None
+        elif position.power_path_closed is None and session.wants_energy and session.state.connected and utc:
             position.power_path_closed = session.state.power_path_closed = epoch_ms(utc)
 
     # -- inside
@@ -87,12 +100,16 @@ class Transactions:
     def _sample_interval(self) -> int:
         return (self._station.model.integer(Key.SAMPLED_TX_UPDATED_INTERVAL) or _A_DAY) * 1000
 
-    def _fix(self, position: Position, emission: Emission) -> tuple[TransactionRow, TransactionEventRequest]:
+    def _fix(
+        self, position: Position, emission: Emission, slot: datetime | None
+    ) -> tuple[TransactionRow, TransactionEventRequest]:
         if emission.event is TransactionEvent.STARTED:
             position.seq_no = 0
+            register = position.seen.energy_in
+            position.session.state.energy_before = None if register is None else register.value
             position.sampling.set_in(self._sample_interval())
         self.note_power_path(position)
-        request = self._request(position, emission)
+        request = self._request(position, emission, slot)
         row = TransactionRow(emission.transaction_id, position.evse_id, position.seq_no, _state_text(position))
         position.seq_no += 1
         if emission.event is TransactionEvent.ENDED:
@@ -109,8 +126,24 @@ class Transactions:
             await station.charging.begin(position.evse_id, row.transaction_id)
             station.reconsider()
         if ends:
+            await station.meter_values.ended(position, row.transaction_id)
             await station.charging.end(row.transaction_id)
             await station.transaction_ended(position)
+
+    async def _end_orphan(self, row: TransactionRow) -> None:
+        station = self._station
+        stamp = station.time.utc()
+        if stamp is None:
+            raise AssertionError("no event is made before the CSMS has told the time")
+        request = TransactionEventRequest(
+            event_type=TransactionEvent.ENDED,
+            timestamp=stamp,
+            trigger_reason=TriggerReason.ABNORMAL_CONDITION,
+            seq_no=row.seq_no,
+            transaction_info=TransactionInfo(row.transaction_id, stopped_reason=Reason.OTHER),
+        )
+        station.delivery.append(await self._kept(row, to_text(station.adapter, request), True))
+        await station.charging.end(row.transaction_id)
 
     async def _kept(self, row: TransactionRow, text: str, ends: bool) -> QueuedEvent:
         """The event, durable. A full disk only delays it: the store refuses later events until this one is in."""
@@ -123,14 +156,11 @@ class Transactions:
             await station.clock.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def _request(self, position: Position, emission: Emission) -> TransactionEventRequest:
+    def _request(self, position: Position, emission: Emission, slot: datetime | None) -> TransactionEventRequest:
         station = self._station
         stamp = station.time.utc()
         if stamp is None:
             raise AssertionError("no event is made before the CSMS has told the time")
-        context, measurands = _CONTEXT[emission.event]
-        with_values = emission.event is not TransactionEvent.UPDATED or emission.trigger in _CARRIES_VALUES
-        wanted = metering.parse_measurands(station.model.text(measurands)) if with_values else ()
         return TransactionEventRequest(
             event_type=emission.event,
             timestamp=stamp,
@@ -142,7 +172,7 @@ class Transactions:
                 stopped_reason=emission.stopped_reason,
                 remote_start_id=emission.remote_start_id,
             ),
-            meter_value=metering.meter_value(position.seen, wanted, context, station.time),
+            meter_value=station.meter_values.of_event(position, emission, slot),
             offline=None if station.online else True,
             evse=EvseId(position.evse_id, 1) if emission.with_evse else None,
             id_token=emission.id_token,

@@ -35,12 +35,21 @@ _EXPLAINED = (
 )
 
 
+#: Beginnings of the names of errors that say that what the file holds is no good any more.
+_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+
+
+class StoreDamaged(StoreError):  # noqa: N818 - a state
+    """The file's contents are broken, not the way to it."""
+
+
 def explain(error: sqlite3.Error, where: str) -> StoreError:
     """SQLite's error as ours: what, where, and the mend."""
     name = getattr(error, "sqlite_errorname", None) or ""
     for beginning, what, mend in _EXPLAINED:
         if name.startswith(beginning):
-            return StoreError(f"{where}: {what} ({error}): {mend}")
+            kind = StoreDamaged if beginning in _DAMAGE else StoreError
+            return kind(f"{where}: {what} ({error}): {mend}")
     return StoreError(f"{where}: {error} ({name or type(error).__name__})")
 
 

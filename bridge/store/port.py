@@ -58,6 +58,12 @@ class Store(Protocol):
     async def pending(self, station: str) -> Sequence[QueuedEvent]:
         """Events not answered yet, in order."""
 
+    async def enqueue(self, station: str, payload: str) -> QueuedEvent:
+        """Append a message that belongs to no transaction (its `transaction_id` is empty) after all that waits."""
+
+    async def event(self, station: str, key: int) -> str:
+        """The payload of one that is not answered yet."""
+
     async def attempted(self, station: str, key: int) -> None:
         """One more attempt to deliver an event."""
 
@@ -78,6 +84,15 @@ class Store(Protocol):
 
     async def settings(self, station: str) -> Mapping[str, str]:
         """All settings of a station."""
+
+    async def put_authorizations(self, station: str, changed: Mapping[str, str | None]) -> None:
+        """Keep what is known of tokens, by a name that is not the token's; None deletes. One commit for all of them."""
+
+    async def clear_authorizations(self, station: str) -> None:
+        """Forget all that is known of a station's tokens."""
+
+    async def authorizations(self, station: str) -> Mapping[str, str]:
+        """All that is known of a station's tokens."""
 
     async def close(self) -> None:
         """Checkpoint, close and let go of the lock."""

@@ -33,6 +33,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             station TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
             PRIMARY KEY (station, name)) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE authorization (
+            station TEXT NOT NULL, token TEXT NOT NULL, payload TEXT NOT NULL,
+            PRIMARY KEY (station, token)) WITHOUT ROWID""",
+    ),
 )
 
 

@@ -149,6 +149,14 @@ class SqliteStore:
         query = "SELECT key, transaction_id, seq_no, payload, attempts FROM event WHERE station = ? ORDER BY key"
         return [QueuedEvent(*row) for row in await self._rows(query, station)]
 
+    async def enqueue(self, station: str, payload: str) -> QueuedEvent:
+        """Append a message that belongs to no transaction."""
+        return cast(QueuedEvent, await self._do(lambda db: _enqueue(db, station, payload)))
+
+    async def event(self, station: str, key: int) -> str:
+        """The payload of a message that waits. Refuses (`StoreError`) a key that is not there (any more)."""
+        return cast(str, await self._do(lambda db: _payload(db, station, key)))
+
     async def attempted(self, station: str, key: int) -> None:
         """One more attempt to deliver an event; one that is gone already stays gone."""
         await self._change("UPDATE event SET attempts = attempts + 1 WHERE station = ? AND key = ?", station, key)
@@ -178,6 +186,19 @@ class SqliteStore:
     async def settings(self, station: str) -> Mapping[str, str]:
         """All settings of a station."""
         return dict(await self._rows("SELECT name, value FROM setting WHERE station = ? ORDER BY name", station))
+
+    async def put_authorizations(self, station: str, changed: Mapping[str, str | None]) -> None:
+        """Keep (or, None, delete) what is known of tokens, all in one commit."""
+        kept = dict(changed)
+        await self._do(lambda db: _put_authorizations(db, station, kept))
+
+    async def clear_authorizations(self, station: str) -> None:
+        """Forget all that is known of a station's tokens."""
+        await self._change("DELETE FROM authorization WHERE station = ?", station)
+
+    async def authorizations(self, station: str) -> Mapping[str, str]:
+        """All that is known of a station's tokens."""
+        return dict(await self._rows("SELECT token, payload FROM authorization WHERE station = ? ORDER BY 1", station))
 
     async def close(self) -> None:
         """Checkpoint, close and let go of the lock. A second time does nothing."""
@@ -224,6 +245,22 @@ def _record(db: sqlite3.Connection, station: str, transaction: TransactionRow, e
     return QueuedEvent(cast(int, cursor.lastrowid), transaction.transaction_id, due, event)
 
 
+def _enqueue(db: sqlite3.Connection, station: str, payload: str) -> QueuedEvent:
+    newest = db.execute("SELECT max(seq_no) FROM event WHERE station = ? AND transaction_id = ''", (station,))
+    number = cast(int, (newest.fetchone()[0] or 0) + 1)
+    cursor = db.execute(
+        "INSERT INTO event (station, transaction_id, seq_no, payload) VALUES (?, '', ?, ?)", (station, number, payload)
+    )
+    return QueuedEvent(cast(int, cursor.lastrowid), "", number, payload)
+
+
+def _payload(db: sqlite3.Connection, station: str, key: int) -> str:
+    row = db.execute("SELECT payload FROM event WHERE station = ? AND key = ?", (station, key)).fetchone()
+    if row is None:
+        raise StoreError(f"station {station}: no message {key} waits any more")
+    return cast(str, row[0])
+
+
 def _update_transaction(db: sqlite3.Connection, station: str, transaction: TransactionRow) -> None:
     changed = db.execute(
         "UPDATE open_transaction SET evse_id = ?, state = ? WHERE station = ? AND transaction_id = ?",
@@ -258,6 +295,13 @@ def _put_settings(db: sqlite3.Connection, station: str, settings: Mapping[str, s
             db.execute("DELETE FROM setting WHERE station = ? AND name = ?", (station, name))
         else:
             db.execute("INSERT OR REPLACE INTO setting (station, name, value) VALUES (?, ?, ?)", (station, name, value))
+
+
+def _put_authorizations(db: sqlite3.Connection, station: str, changed: Mapping[str, str | None]) -> None:
+    gone = [(station, token) for token, payload in changed.items() if payload is None]
+    kept = [(station, token, payload) for token, payload in changed.items() if payload is not None]
+    db.executemany("DELETE FROM authorization WHERE station = ? AND token = ?", gone)
+    db.executemany("INSERT OR REPLACE INTO authorization (station, token, payload) VALUES (?, ?, ?)", kept)
 
 
 def _keeps_the_port(store: SqliteStore) -> Store:

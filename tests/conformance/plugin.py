@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.conformance import selection
 from tests.conformance.catalogue import Requirement, catalogue
 from tests.conformance.groups import left_out
 
@@ -180,10 +181,26 @@ def as_markdown(results: list[dict[str, Any]], partial: bool) -> str:
             table.setdefault((one.kind, profile), Counter())[result["outcome"]] += 1
     for (kind, profile), counted in table.items():
         lines.append(f"| {kind} | {profile} | {counted['passed']} | {counted['failed']} | {counted['missing']} |")
-    lines += ["", "| id | | outcome | tests | title |", "| --- | --- | --- | --: | --- |"]
+    lines += ["", *for_a_laboratory({result["id"]: result for result in results})]
+    lines += ["", "## All ids", "", "| id | | outcome | tests | title |", "| --- | --- | --- | --: | --- |"]
     for result in results:
         obligation = catalogue()[result["id"]].obligation
         lines.append(
             f"| {result['id']} | {obligation} | {result['outcome']} | {len(result['tests'])} | {result['title']} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def for_a_laboratory(results: dict[str, dict[str, Any]]) -> list[str]:
+    """The Core cases of a charging station as a test laboratory reads them: what we state, what applies, what came."""
+    lines = ["## OCPP 2.0.1 Core, charging station", ""]
+    lines += ["The features that we state (Part 5), and why:", "", "| feature | | why |", "| --- | --- | --- |"]
+    lines += [f"| {one.name} | {'yes' if one.has else 'no'} | {one.why} |" for one in selection.statement().values()]
+    lines += ["", "| id | title | M/C | selected by | result | tests |", "| --- | --- | --- | --- | --- | --: |"]
+    for case in selection.core_cases():
+        verdict, result = selection.verdict(case), results[case.id]
+        told = result["outcome"] if verdict.selected else "not applicable"
+        lines.append(
+            f"| {case.id} | {case.title} | {case.obligation} | {verdict.reason} | {told} | {len(result['tests'])} |"
+        )
+    return lines

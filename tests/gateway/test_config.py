@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -9,8 +10,13 @@ import pytest
 
 from bridge.errors import ConfigError
 from bridge.gateway.checking import check_site
-from bridge.gateway.config import OnShutdown, load_config
+from bridge.gateway.config import OnShutdown, PlugTokenConfig, load_config
+from bridge.gateway.process import STORE
 from bridge.gateway.stations import dialer_for
+from bridge.policies import PlugSource
+from bridge.station.device_model_table import Key
+from bridge.station.network_profiles import Profile, slot_setting
+from bridge.store.sqlite import open_store
 
 GOOD = """\
 config: 1
@@ -51,7 +57,25 @@ def test_a_right_one_is_read_with_defaults_and_absolute_paths(tmp_path: Path) ->
     assert site.echonet.response_timeout == 20
 
 
+def test_a_site_without_a_reader_names_what_plugging_in_presents(tmp_path: Path) -> None:
+    def plug_token(text: str) -> object:
+        right = GOOD.replace("unit: car}", f"unit: car, plug_token: {text}}}")
+        return load_config(_write(tmp_path, right)).stations[0].evses[0].plug_token
+
+    assert plug_token("{id: HOME, type: ISO14443}") == PlugTokenConfig(id="HOME", type="ISO14443")
+    assert plug_token('{id: "", type: NoAuthorization}') == PlugTokenConfig(id="", type="NoAuthorization")
+    assert plug_token("vehicle-id") is PlugSource.VEHICLE_ID
+
+
 MISTAKES = [
+    (
+        "unit: car}",
+        "unit: car, plug_token: {id: A, type: ISO1444}}",
+        11,
+        "CONFIG-TOKEN 'ISO1444' is no type of token - ",
+    ),
+    ("unit: car}", "unit: car, plug_token: {id: ''}}", 11, "CONFIG-TOKEN the token is empty: write what its reader"),
+    ("unit: car}", "unit: car, plug_token: vehicle}", 11, 'WRONG-VALUE "vehicle-id" is expected, not "vehicle"'),
     ("state_dir: state", "statedir: state", 2, 'UNKNOWN-KEY unknown key "statedir" - did you mean "state_dir"?'),
     ("state_dir: state\n", "", 1, 'MISSING-KEY the key "state_dir" is missing'),
     ("config: 1", "config: 2", 1, "WRONG-VALUE"),
@@ -225,6 +249,23 @@ def test_check_names_what_it_has_looked_at(tmp_path: Path) -> None:
     assert said[2].startswith("station CS-1: 1 EVSE(s)")
     assert "20 s" in said[3]
     assert "a password" not in "\n".join(said)
+
+
+def test_check_tells_what_a_csms_has_set(tmp_path: Path) -> None:
+    """What a CSMS sets lives in the store and wins; whoever reads the site file must not be misled."""
+    _secret(tmp_path)
+    path = _write(tmp_path, GOOD)
+    moved = Profile("wss://new.example/ocpp", 2)
+
+    async def keep() -> None:
+        store = await open_store(load_config(path).state_dir / STORE, inline=True)
+        await store.put_settings("CS-1", {slot_setting(2): moved.to_text(), Key.NETWORK_CONFIGURATION_PRIORITY: "2,1"})
+        await store.close()
+
+    asyncio.run(keep())
+    said = "\n".join(check_site(path))
+    assert "station CS-1: network profile 2: wss://new.example/ocpp, security profile 2 (set by the CSMS)" in said
+    assert "station CS-1: network profiles are tried in the order 2, 1 (set by the CSMS)" in said
 
 
 def test_check_finds_a_class_without_a_table(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ class Bench:
     store: SqliteStore
     says: list[Exception | Callable[[], Awaitable[Any]]] = field(default_factory=list)
     tried: list[tuple[int, int]] = field(default_factory=list)
+    offline: list[bool | None] = field(default_factory=list)
     heeded: list[int] = field(default_factory=list)
     stored_when_heeded: list[int] = field(default_factory=list)
     delivery: Delivery = field(init=False)
@@ -67,8 +68,9 @@ class Bench:
             answered=self._answered,
         )
 
-    async def _send(self, request: TransactionEventRequest) -> TransactionEventResponse:
+    async def _send(self, request: Any) -> TransactionEventResponse:
         self.tried.append((request.seq_no, self.clock.monotonic() // 1000))
+        self.offline.append(request.offline)
         if self.says:
             said = self.says.pop(0)
             if isinstance(said, Exception):
@@ -178,14 +180,127 @@ def test_a_refused_event_is_tried_again_with_growing_pauses_and_then_given_up(tr
     run_virtual(play())
 
 
+@pytest.mark.covers("TC_E_41_CS")
 @virtual
-async def test_an_event_without_an_answer_is_never_given_up() -> None:
-    async with bench([CallTimeout("none")] * 20) as made:
+async def test_an_event_without_an_answer_is_tried_as_often_as_the_csms_wants() -> None:
+    async with bench([CallTimeout("none")] * 3) as made:
+        await made.add()
         await made.add()
         made.delivery.opened()
-        await made.settle(60 * 21)
-        assert made.numbers == [0] * 21
+        await made.settle(60 + 120 + 5)
+        assert made.numbers == [0, 0, 0, 1]
+        assert made.heeded == [1]
         assert await made.left() == []
+
+
+@virtual
+async def test_a_link_that_is_down_costs_no_attempt() -> None:
+    async with bench(
+        [LinkDown("gone"), REFUSED, LinkDown("gone"), LinkDown("gone"), REFUSED, LinkDown("gone")]
+    ) as made:
+        await made.add()
+        for _ in range(7):
+            made.delivery.opened()
+            await made.settle()
+            made.delivery.closed()
+            await made.settle()
+        assert made.numbers == [0] * 7
+        assert made.heeded == [0]
+
+
+@virtual
+async def test_attempts_are_counted_over_connections_and_over_restarts() -> None:
+    async with bench([REFUSED, REFUSED]) as made:
+        await made.add()
+        made.delivery.opened()
+        await made.settle()
+        made.delivery.closed()
+        await made.settle()
+        made.delivery.opened()
+        await made.settle()
+        assert made.numbers == [0, 0]
+        store = made.store
+        made.delivery.closed()
+        await made.settle(1)
+    again = Bench(made.clock, store, [REFUSED])
+    await again.delivery.restore()
+    again.delivery.opened()
+    running = asyncio.ensure_future(again.delivery.run())
+    await again.settle()
+    running.cancel()
+    assert again.numbers == [0]
+    assert await again.left() == []
+    assert again.heeded == []
+
+
+@virtual
+async def test_what_waits_when_the_link_is_lost_is_told_as_offline() -> None:
+    async with bench([LinkDown("gone")]) as made:
+        await made.add()
+        made.delivery.opened()
+        await made.settle()
+        await made.add()
+        made.delivery.closed()
+        await made.settle()
+        made.delivery.opened()
+        await made.settle()
+        await made.add()
+        await made.settle()
+        assert made.numbers == [0, 0, 1, 2]
+        assert made.offline == [None, True, True, None]
+
+
+@virtual
+async def test_what_a_restart_finds_is_told_as_offline() -> None:
+    async with bench() as made:
+        await made.add()
+        store = made.store
+    again = Bench(made.clock, store)
+    await again.delivery.restore()
+    again.delivery.opened()
+    running = asyncio.ensure_future(again.delivery.run())
+    await again.settle()
+    running.cancel()
+    assert again.offline == [True]
+
+
+@virtual
+async def test_a_week_offline_keeps_few_texts_in_memory_and_arrives_whole_and_in_order() -> None:
+    async with bench() as made:
+        for _ in range(300):
+            await made.add()
+        assert sum(waiting.text is not None for waiting in made.delivery._queue) < 50
+        made.delivery.opened()
+        await made.settle()
+        assert made.numbers == list(range(300))
+        assert await made.left() == []
+
+
+@virtual
+async def test_a_full_queue_gives_up_every_second_meter_value_and_nothing_else() -> None:
+    async with bench() as made:
+        made.delivery.most = 20
+        for number in range(21):
+            kind = TriggerReason.CHARGING_STATE_CHANGED if number in (0, 7) else TriggerReason.METER_VALUE_PERIODIC
+            await made.add(to_text(ADAPTER, replace(event(number), trigger_reason=kind)))
+        await made.settle()
+        kept = [0, 2, 4, 6, 7, 8, 10, 12, 14, 16, 18, 20]
+        assert await made.left() == kept
+        made.delivery.opened()
+        await made.settle()
+        assert made.numbers == kept
+
+
+@virtual
+async def test_what_a_full_queue_gives_up_is_deleted_even_if_the_store_fails_at_first() -> None:
+    async with bench(failing=("answered", 3)) as made:
+        made.delivery.most = 5
+        for _ in range(6):
+            await made.add()
+        await made.settle(1)
+        assert len(await made.left()) == 6
+        await made.settle(61)
+        assert await made.left() == [0, 2, 4]
 
 
 @virtual

@@ -260,10 +260,16 @@ def test_a_lost_unit_is_no_end() -> None:
     on_stage(body)
 
 
+async def _start_with_card(scene: Stage) -> dict[str, Any]:
+    """With a token that the CSMS has not made up itself: those (Central) are never asked for (C05.FR.01)."""
+    card = {"idToken": "AABBCCDD", "type": "ISO14443"}
+    return await scene.call("RequestStartTransaction", evseId=1, remoteStartId=7, idToken=card)
+
+
 def test_authorize_first_where_the_csms_wants_it() -> None:
     async def body(scene: Stage) -> None:
         scene.evse.plug()
-        assert (await scene.start())["status"] == "Accepted"
+        assert (await _start_with_card(scene))["status"] == "Accepted"
         await scene.wait("Authorize")
         await scene.wait("TransactionEvent", eventType="Started")
 
@@ -274,7 +280,7 @@ def test_a_token_that_is_not_accepted_gets_no_energy() -> None:
     async def body(scene: Stage) -> None:
         scene.csms.respond["Authorize"] = lambda _: {"idTokenInfo": {"status": "Blocked"}}
         scene.evse.plug()
-        await scene.start()
+        await _start_with_card(scene)
         await scene.wait("Authorize")
         await scene.clock.sleep(10_000)
         assert scene.events == []

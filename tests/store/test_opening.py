@@ -158,5 +158,7 @@ async def test_every_older_form_is_brought_to_the_newest(tmp_path: Path, sample:
     assert [(event.seq_no, event.payload, event.attempts) for event in await store.pending(CS)] == [(1, "second", 3)]
     assert [profile.profile_id for profile in await store.profiles(CS)] == [7]
     assert await store.settings(CS) == {"name": "value"}
+    assert await store.authorizations(CS) == ({} if sample == "schema-1" else {"digest": "known"})
+    await store.put_authorizations(CS, {"another": "known"})
     assert (await store.record(CS, TransactionRow("t", 1, 2, "{}"), "third")).key == 3
     await store.close()

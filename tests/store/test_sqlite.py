@@ -120,6 +120,16 @@ async def test_settings_are_put_replaced_and_deleted_together(store: SqliteStore
     assert await store.settings(CS) == {"b": "3", "c": "四"}
 
 
+async def test_what_is_known_of_tokens_is_put_replaced_deleted_and_cleared(store: SqliteStore) -> None:
+    await store.put_authorizations(CS, {"a": "1", "b": "2"})
+    await store.put_authorizations("CS-2", {"a": "9"})
+    await store.put_authorizations(CS, {"a": None, "b": "3", "c": "4", "never there": None})
+    assert await store.authorizations(CS) == {"b": "3", "c": "4"}
+    await store.clear_authorizations(CS)
+    assert await store.authorizations(CS) == {}
+    assert await store.authorizations("CS-2") == {"a": "9"}
+
+
 async def test_everything_outlives_a_restart(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "er" / "store.db"
     store = await open_store(file)

@@ -11,4 +11,5 @@ from bridge.station.messages.call_error import ErrorCode as ErrorCode
 from bridge.station.messages.csms_calls import *  # noqa: F403
 from bridge.station.messages.datatypes import *  # noqa: F403
 from bridge.station.messages.enums import *  # noqa: F403
+from bridge.station.messages.security_types import *  # noqa: F403
 from bridge.station.messages.station_calls import *  # noqa: F403

@@ -9,6 +9,7 @@ from bridge.station.messages.datatypes import (
     ChargingProfile,
     ChargingProfileCriterion,
     ClearChargingProfile,
+    ComponentVariable,
     CompositeSchedule,
     Evse,
     GetVariableData,
@@ -24,6 +25,7 @@ from bridge.station.messages.enums import (
     ChargingRateUnit,
     ClearCacheStatus,
     ClearChargingProfileStatus,
+    ComponentCriterion,
     GenericDeviceModelStatus,
     GenericStatus,
     GetChargingProfileStatus,
@@ -35,6 +37,17 @@ from bridge.station.messages.enums import (
     ResetStatus,
     TriggerMessageStatus,
     UnlockStatus,
+)
+from bridge.station.messages.security_types import (
+    CertificateHashData,
+    CertificateHashDataChain,
+    DeleteCertificateStatus,
+    GetCertificateIdUse,
+    GetInstalledCertificateStatus,
+    InstallCertificateStatus,
+    InstallCertificateUse,
+    NetworkConnectionProfile,
+    SetNetworkProfileStatus,
 )
 
 
@@ -87,6 +100,23 @@ class ClearChargingProfileRequest(Request[ClearChargingProfileResponse]):
 
     charging_profile_id: Integer | None = None
     charging_profile_criteria: ClearChargingProfile | None = None
+    custom_data: CustomData | None = None
+
+
+@message_type
+class DeleteCertificateResponse(Response):
+    """Whether it is gone."""
+
+    status: DeleteCertificateStatus
+    status_info: StatusInfo | None = None
+    custom_data: CustomData | None = None
+
+
+@message_type
+class DeleteCertificateRequest(Request[DeleteCertificateResponse]):
+    """Forget an installed certificate."""
+
+    certificate_hash_data: CertificateHashData
     custom_data: CustomData | None = None
 
 
@@ -148,6 +178,43 @@ class GetCompositeScheduleRequest(Request[GetCompositeScheduleResponse]):
 
 
 @message_type
+class GetInstalledCertificateIdsResponse(Response):
+    """What is installed."""
+
+    status: GetInstalledCertificateStatus
+    status_info: StatusInfo | None = None
+    certificate_hash_data_chain: tuple[CertificateHashDataChain, ...] | None = None
+    custom_data: CustomData | None = None
+
+
+@message_type
+class GetInstalledCertificateIdsRequest(Request[GetInstalledCertificateIdsResponse]):
+    """Which certificates of these kinds (none: of any) are installed?"""
+
+    certificate_type: tuple[GetCertificateIdUse, ...] | None = None
+    custom_data: CustomData | None = None
+
+
+@message_type
+class GetReportResponse(Response):
+    """Whether reports will follow."""
+
+    status: GenericDeviceModelStatus
+    status_info: StatusInfo | None = None
+    custom_data: CustomData | None = None
+
+
+@message_type
+class GetReportRequest(Request[GetReportResponse]):
+    """Report the components that meet any of the criteria, and of these the variables that are named."""
+
+    request_id: Integer
+    component_criteria: tuple[ComponentCriterion, ...] | None = None
+    component_variable: tuple[ComponentVariable, ...] | None = None
+    custom_data: CustomData | None = None
+
+
+@message_type
 class GetTransactionStatusResponse(Response):
     """Whether messages wait, and whether the transaction goes on."""
 
@@ -177,6 +244,24 @@ class GetVariablesRequest(Request[GetVariablesResponse]):
     """Read variables of the device model."""
 
     get_variable_data: tuple[GetVariableData, ...]
+    custom_data: CustomData | None = None
+
+
+@message_type
+class InstallCertificateResponse(Response):
+    """Whether it is trusted now."""
+
+    status: InstallCertificateStatus
+    status_info: StatusInfo | None = None
+    custom_data: CustomData | None = None
+
+
+@message_type
+class InstallCertificateRequest(Request[InstallCertificateResponse]):
+    """Trust a root certificate (PEM)."""
+
+    certificate_type: InstallCertificateUse
+    certificate: str
     custom_data: CustomData | None = None
 
 
@@ -252,6 +337,24 @@ class SetChargingProfileRequest(Request[SetChargingProfileResponse]):
 
     evse_id: Integer
     charging_profile: ChargingProfile
+    custom_data: CustomData | None = None
+
+
+@message_type
+class SetNetworkProfileResponse(Response):
+    """Whether the profile is kept."""
+
+    status: SetNetworkProfileStatus
+    status_info: StatusInfo | None = None
+    custom_data: CustomData | None = None
+
+
+@message_type
+class SetNetworkProfileRequest(Request[SetNetworkProfileResponse]):
+    """Keep a way to a CSMS in a slot."""
+
+    configuration_slot: Integer
+    connection_data: NetworkConnectionProfile
     custom_data: CustomData | None = None
 
 

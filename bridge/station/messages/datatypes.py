@@ -226,6 +226,15 @@ class Variable:
 
 
 @message_type
+class ComponentVariable:
+    """A component, or one variable of it."""
+
+    component: Component
+    variable: Variable | None = None
+    custom_data: CustomData | None = None
+
+
+@message_type
 class EventData:
     """One event: which variable, which value, since when."""
 

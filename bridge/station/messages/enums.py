@@ -131,6 +131,15 @@ class ClearChargingProfileStatus(StrEnum):
     UNKNOWN = "Unknown"
 
 
+class ComponentCriterion(StrEnum):
+    """Which components a report is to tell of."""
+
+    ACTIVE = "Active"
+    AVAILABLE = "Available"
+    ENABLED = "Enabled"
+    PROBLEM = "Problem"
+
+
 class ConnectorStatus(StrEnum):
     """The state of a connector as the CSMS is told."""
 

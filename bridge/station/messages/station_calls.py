@@ -215,6 +215,23 @@ class ReportChargingProfilesRequest(Request[ReportChargingProfilesResponse]):
 
 
 @message_type
+class SecurityEventNotificationResponse(Response):
+    """The CSMS knows it."""
+
+    custom_data: CustomData | None = None
+
+
+@message_type
+class SecurityEventNotificationRequest(Request[SecurityEventNotificationResponse]):
+    """Something has happened that concerns security."""
+
+    type: str
+    timestamp: DateTime
+    tech_info: str | None = None
+    custom_data: CustomData | None = None
+
+
+@message_type
 class StatusNotificationResponse(Response):
     """The CSMS knows the state."""
 

@@ -1,0 +1,132 @@
+"""The feature statement: conditions can be judged by it, what it selects has a test, and it tells the truth."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.catalogue import catalogue
+from tests.conformance.selection import Feature, block_of, core_cases, judge, names, statement, verdict
+from tests.octt.harness import Octt, case
+
+HERE = Path(__file__).parent
+
+
+@cache
+def covered() -> frozenset[str]:
+    """The ids in the `covers` marks of the folder's tests."""
+    found: set[str] = set()
+    for file in HERE.glob("test_*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "covers":
+                found |= {arg.value for arg in node.args if isinstance(arg, ast.Constant)}
+    return frozenset(found)
+
+
+def test_every_selected_case_has_a_test() -> None:
+    missing = [case.id for case in core_cases() if verdict(case).selected and case.id not in covered()]
+    assert missing == []
+
+
+def test_every_case_that_is_not_selected_says_which_feature_is_missing() -> None:
+    for one in core_cases():
+        told = verdict(one)
+        if not told.selected:
+            assert told.reason, one
+            assert any(not statement()[name].has or "NOT" in one.codes.upper() for name in names(one.codes)), one
+
+
+def test_the_numbers_are_those_of_the_standard() -> None:
+    numbers = Counter(block_of(one) for one in core_cases() if one.obligation == "M")
+    assert numbers == {"B": 30, "E": 12, "F": 4, "G": 20, "J": 6, "P": 2}
+    assert sum(numbers.values()) == 74
+
+
+def test_every_condition_of_the_catalogue_can_be_read() -> None:
+    """Also those of the blocks and profiles that come later."""
+    for one in catalogue().values():
+        if one.kind == "ocpp-test-case" and one.codes:
+            assert names(one.codes), one
+
+
+def test_the_statement_says_why() -> None:
+    for feature in statement().values():
+        assert isinstance(feature.has, bool), feature
+        assert len(feature.why) > 3, feature
+
+
+CONDITIONS = [
+    ("A-1", True),
+    ("A-2", False),
+    ("NOT A-2", True),
+    ("A-1 and A-2", False),
+    ("A-1 or A-2 and A-2", True),
+    ("NOT (A-1 or A-2)", False),
+    ("A-9 > 1", True),
+    ("A-9 > 3", False),
+    ("A-2 or (A-1 and NOT A-2)", True),
+    ("(A-1)) AND (A-1)", True),
+    ("(A-1)) AND (A-2)", False),
+]
+
+
+@pytest.mark.parametrize(("condition", "value"), CONDITIONS)
+def test_conditions(condition: str, value: bool) -> None:
+    features = {"A-1": Feature("A-1", True, ""), "A-2": Feature("A-2", False, ""), "A-9": Feature("A-9", True, "", 3)}
+    assert judge(condition, features.__getitem__) is value
+
+
+@pytest.mark.parametrize("condition", ["A-1 A-1", "(A-1", "A-1 and", "A-1 & A-1", "and"])
+def test_conditions_that_cannot_be_read(condition: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        judge(condition, lambda name: Feature(name, True, ""))
+
+
+#: Features that the device model shows: where, and which member of its list (None: that it is there).
+SHOWN = {
+    "C-02": ("AuthCtrlr.OfflineTxForUnknownIdEnabled", None),
+    "C-03": ("TxCtrlr.MaxEnergyOnInvalidId", None),
+    "C-08": ("AuthCtrlr.MasterPassGroupId", None),
+    "C-09.1": ("TxCtrlr.TxStartPoint", "EVConnected"),
+    "C-09.2": ("TxCtrlr.TxStartPoint", "Authorized"),
+    "C-09.3": ("TxCtrlr.TxStartPoint", "DataSigned"),
+    "C-09.4": ("TxCtrlr.TxStartPoint", "PowerPathClosed"),
+    "C-09.5": ("TxCtrlr.TxStartPoint", "EnergyTransfer"),
+    "C-09.6": ("TxCtrlr.TxStartPoint", "ParkingBayOccupancy"),
+    "C-10.1": ("TxCtrlr.TxStopPoint", "EVConnected"),
+    "C-10.2": ("TxCtrlr.TxStopPoint", "Authorized"),
+    "C-10.3": ("TxCtrlr.TxStopPoint", "PowerPathClosed"),
+    "C-10.4": ("TxCtrlr.TxStopPoint", "EnergyTransfer"),
+    "C-10.5": ("TxCtrlr.TxStopPoint", "ParkingBayOccupancy"),
+    "C-28": ("AlignedDataCtrlr.SendDuringIdle", None),
+    "C-42": ("SampledDataCtrlr.SignReadings", None),
+    "C-49": ("AuthCacheCtrlr.Enabled", None),
+    "C-53": ("AuthCacheCtrlr.LifeTime", None),
+    "C-58": ("AuthCtrlr.DisableRemoteAuthorization", None),
+    "C-59": ("AuthCacheCtrlr.DisablePostAuthorize", None),
+    "Local Authorization List Management": ("LocalAuthListCtrlr.Enabled", None),
+}
+
+
+@case()
+async def test_the_statement_agrees_with_the_station(octt: Octt) -> None:
+    """What the station reports of itself is what is stated, in both directions."""
+    await octt.call("GetBaseReport", requestId=1, reportBase="FullInventory")
+    reported: dict[str, list[str]] = {}
+    more = True
+    while more:
+        page = await octt.expect("NotifyReport")
+        more = bool(page.get("tbc"))
+        for row in page["reportData"]:
+            values = row.get("variableCharacteristics", {}).get("valuesList", "")
+            reported[f"{row['component']['name']}.{row['variable']['name']}"] = values.split(",")
+    assert (await octt.get_variable("SecurityCtrlr.AdditionalRootCertificateCheck") == "true") is statement()[
+        "AS-2"
+    ].has
+    for name, (variable, member) in SHOWN.items():
+        there = variable in reported and (member is None or member in reported[variable])
+        assert there is statement()[name].has, name

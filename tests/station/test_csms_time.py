@@ -1,0 +1,43 @@
+"""The CSMS's clock as the station keeps it: midway of the question, and never silently hours off."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from bridge.clock import Clock, run_virtual
+from bridge.station.csms_time import CsmsTime
+
+NOON = datetime(2030, 6, 1, 12, tzinfo=UTC)
+
+
+def test_a_slow_answer_is_taken_for_its_middle() -> None:
+    async def main() -> None:
+        clock = Clock()
+        time = CsmsTime(clock)
+        asked = clock.monotonic()
+        await clock.sleep(10_000)
+        time.synchronise(NOON, asked)
+        assert time.utc() == NOON + timedelta(seconds=5)
+        assert time.utc(asked) == NOON - timedelta(seconds=5)
+        assert time.monotonic(NOON) == 5_000
+
+    run_virtual(main())
+
+
+def test_a_jump_is_told_and_a_correction_is_not() -> None:
+    async def main() -> None:
+        clock = Clock()
+        time = CsmsTime(clock)
+        jumps: list[timedelta] = []
+        time.on_jump(jumps.append)
+        assert time.utc() is None
+        time.synchronise(NOON)
+        time.synchronise(NOON + timedelta(seconds=19))
+        assert jumps == []
+        time.synchronise(NOON - timedelta(hours=3))
+        assert jumps == [timedelta(hours=-3, seconds=-19)]
+        time.synchronise(NOON.replace(tzinfo=None))  # a naive one is UTC
+        assert jumps[1:] == [timedelta(hours=3)]
+        assert time.utc() == NOON
+
+    run_virtual(main())
