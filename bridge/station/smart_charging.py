@@ -200,13 +200,16 @@ class SmartCharging:
     def composite(self, evse_id: int, courses: Mapping[int, Course], now: int) -> Composite:
         """All profiles of one EVSE, merged."""
         course = courses[evse_id]
+        closed = course.power_path_closed
+        if closed is not None:  # a clock that was set back a little must not leave the vehicle without a bound
+            closed = min(closed, now)
         return Composite(
             self.installed,
             evse_id,
             course.grid,
             now=now,
             transaction_id=course.transaction_id,
-            power_path_closed=course.power_path_closed,
+            power_path_closed=closed,
             pending_start=course.transaction_id is None,
         )
 

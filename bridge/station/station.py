@@ -401,6 +401,8 @@ class Station:
     def _on_jump(self, by: timedelta) -> None:
         """The CSMS's clock has jumped: schedules follow it, and it is told (A04)."""
         self.log.warning("the CSMS's clock has jumped", seconds=by.total_seconds())
+        for position in self.positions.values():
+            self.transactions.shift_power_path(position, by)
         self.security.report(SecurityEvent.SETTING_SYSTEM_TIME, f"by {by.total_seconds():+.0f} s, as the CSMS told")
         self.reconsider()
 

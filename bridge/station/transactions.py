@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bridge.errors import StoreError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 #: The first pause (ms) where the store cannot take an event; it doubles up to the longest.
 _FIRST_PAUSE, _LONGEST_PAUSE = 500, 60_000
 _A_DAY = 86_400
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Transactions:
@@ -94,6 +95,12 @@ class Transactions:
             position.power_path_closed = session.state.power_path_closed = None
         elif position.power_path_closed is None and session.wants_energy and session.state.connected and utc:
             position.power_path_closed = session.state.power_path_closed = epoch_ms(utc)
+
+    def shift_power_path(self, position: Position, by: timedelta) -> None:
+        """The CSMS's clock has jumped: the instant is the same, and has another name now (K01.FR.41)."""
+        closed = position.power_path_closed
+        if closed is not None:
+            position.power_path_closed = position.session.state.power_path_closed = closed + by // _MILLISECOND
 
     # -- inside
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +226,9 @@ async def house(
         devices.setdefault(address, []).extend(more)
     nodes = []
     for number, (address, here_too) in enumerate(devices.items()):
-        nodes.append(SimNode(clock, f"unit-{number}".encode(), here_too, node))
+        own = node or NodeConfig()
+        own = replace(own, answer_delay_ms=own.answer_delay_ms + number)  # who answers first is no matter of chance
+        nodes.append(SimNode(clock, f"unit-{number}".encode(), here_too, own))
         if start_nodes:
             nodes[-1].attach(lan.join(address))
             await nodes[-1].start()
