@@ -63,6 +63,15 @@ class NoStore:
     async def settings(self, station: str) -> Mapping[str, str]:
         return {}
 
+    async def put_authorizations(self, station: str, changed: Mapping[str, str | None]) -> None:
+        pass
+
+    async def clear_authorizations(self, station: str) -> None:
+        pass
+
+    async def authorizations(self, station: str) -> Mapping[str, str]:
+        return {}
+
     async def close(self) -> None:
         pass
 
