@@ -233,6 +233,8 @@ CODES: Final[Mapping[str, Explained]] = {
                               "Take a class that has a table."),
     "CONFIG-CSMS": Explained(_SITE, "The connection to the CSMS cannot be set up so.", "a certificate that is missing",
                              "Mend what the message names."),
+    "CONFIG-TOKEN": Explained(_SITE, "An id token that a reader could not read.", "plug_token: {id: \"\", type: Local}",
+                              "Write what the token says, and its type in OCPP's words."),
     "CONFIG-VARIABLE": Explained(_SITE, "A variable of the device model cannot have this value.", "variables: ...",
                                  "Write a value that the variable takes."),
 }  # fmt: skip

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from bridge.echonet.dictionary import RELEASES, DeviceClass
@@ -117,7 +118,7 @@ class Words:
             return tuple(sorted(WORDS[key][0]))
         if key in OFFERS:
             return tuple(sorted(self.settable)) if key in ("settable", "refused", "readBack") else tuple(self.sorts)
-        if key in self.states and self.states[key]:
+        if self.states.get(key):
             return (*self.states[key], "absent")
         return ()
 
@@ -241,16 +242,14 @@ class _Walk:
 
     # Lists
 
-    def _list(
-        self, path: Path, value: list[Any], real: Path, name: str, key: str, condition: bool
-    ) -> Iterator[Change]:
+    def _list(self, path: Path, value: list[Any], real: Path, name: str, key: str, condition: bool) -> Iterator[Change]:
         names = labels(value)
         plain = all(isinstance(item, str) for item in value)
         kind = READ_BACK if key in _READ_BACKS else LESS if plain else DROP
         for index, label in enumerate(names):
             yield self.change(real, kind, f"{name}: without {label}", lambda old, index=index: _without(old, index))
         if key in _ORDERED and not condition:
-            for index, (one, two) in enumerate(zip(names, names[1:], strict=False)):
+            for index, (one, two) in enumerate(pairwise(names)):
                 text = f"{name}: {two} before {one}"
                 yield self.change(real, SWAP, text, lambda old, index=index: _swapped(old, index))
         if plain:
@@ -259,9 +258,7 @@ class _Walk:
             return
         for index, (label, item) in enumerate(zip(names, value, strict=True)):
             inner = key if isinstance(item, list) else ""
-            yield from self.at(
-                (*path, index), item, (*real, index), f"{name}.{label}", key=inner, condition=condition
-            )
+            yield from self.at((*path, index), item, (*real, index), f"{name}.{label}", key=inner, condition=condition)
 
     def _more(self, value: Sequence[str], key: str, condition: bool) -> Iterable[str]:
         if condition or key == "values":
