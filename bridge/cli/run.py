@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     from bridge.mapping.load import Mappings, load_mappings
 
     site = load_config(options.config)
-    set_up_logs(site.log)
+    set_up_logs(site.log, lasting=True)
     cache = DocumentCache(site.state_dir / "cache")
 
     def load() -> Mappings:

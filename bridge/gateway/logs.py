@@ -16,8 +16,8 @@ _SECRET_WORDS = ("password", "token", "secret", "authorization")
 _HIDDEN = "***"
 
 
-def set_up_logs(config: LogConfig) -> None:
-    """Write logs to standard error as the configuration says."""
+def set_up_logs(config: LogConfig, *, lasting: bool = False) -> None:
+    """Write logs to standard error as the configuration says. `lasting`: for good, which makes each line cheaper."""
     renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
     if config.format == "console":
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -32,7 +32,7 @@ def set_up_logs(config: LogConfig) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, config.level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=lasting,
     )
 
 

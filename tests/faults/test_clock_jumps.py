@@ -21,6 +21,8 @@ HOUR = 60 * MINUTE
 #: How far the CSMS's clock jumps, in ms; the last goes there and back.
 JUMPS = [(5 * HOUR,), (-49 * HOUR,), (3 * HOUR, -3 * HOUR)]
 _QUARTER = 900
+#: Hours on the virtual clock take their time: the first one in every run, all of them under --soak.
+SOME = [JUMPS[0], *(pytest.param(jumps, marks=pytest.mark.soak) for jumps in JUMPS[1:])]
 
 
 def _csms(clock: Clock) -> DemoCsms:
@@ -86,7 +88,7 @@ def test_order_numbers_and_intervals_go_on_over_a_jump(jumps: tuple[int, ...]) -
     run(play, csms_of=_csms, config=_site(), strict=False)
 
 
-@pytest.mark.parametrize("jumps", JUMPS)
+@pytest.mark.parametrize("jumps", SOME)
 def test_aligned_values_do_not_burst(jumps: tuple[int, ...]) -> None:
     async def play(house: House) -> None:
         transaction = await _begin(house)
@@ -107,7 +109,7 @@ def test_aligned_values_do_not_burst(jumps: tuple[int, ...]) -> None:
     run(play, csms_of=_csms, config=_site(), strict=False)
 
 
-@pytest.mark.parametrize("jumps", JUMPS)
+@pytest.mark.parametrize("jumps", SOME)
 def test_a_relative_schedule_is_as_long_as_it_was(jumps: tuple[int, ...]) -> None:
     """It counts from the moment at which power could flow (K01.FR.41), which has not moved."""
 

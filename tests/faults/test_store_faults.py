@@ -83,6 +83,7 @@ def test_a_power_cut_at_every_write_of_an_event_loses_nothing(tmp_path: Path, wr
     assert _cut_everywhere(tmp_path, writes, _events(writes)) == []
 
 
+@pytest.mark.soak
 def test_a_power_cut_at_some_other_writes_loses_nothing(tmp_path: Path, writes: list[str]) -> None:
     others = sorted(set(range(len(writes))) - set(_events(writes)))
     chosen = sorted(seeded(SEED).sample(others, 5))

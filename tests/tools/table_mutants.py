@@ -338,7 +338,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if verdict.outcome == SURVIVED:
             print(f"{number:5} survived  {verdict.key}", flush=True)
     wrong = [] if given.quick else faults(verdicts, whole=whole)
-    print(*wrong, sep="\n")
+    for fault in wrong:
+        print(fault)
     score = _score(verdicts)
     print(f"{len(verdicts)} changes, {score:.2%} caught: {dict(Counter(v.outcome for v in verdicts))}")
     if whole:
