@@ -226,13 +226,13 @@ class ControlApi:
         on = request.get("on")
         if not isinstance(on, bool):
             raise RequestError('"on" is true or false')
-        self._gateway.stations[station].set_hands_off(evse_id, on)
+        self._gateway.stations[station].wishes.set_hands_off(evse_id, on)
         return {"hands_off": on}
 
     def _stop(self, request: dict[str, Any]) -> dict[str, Any]:
         """`{"do": "stop", "station": "...", "evse": 1}`: end the transaction as a person at the unit would."""
         station, evse_id = self._evse(request)
-        return {"stopped": self._gateway.stations[station].stop_locally(evse_id)}
+        return {"stopped": self._gateway.stations[station].sessions.stop_locally(evse_id)}
 
     async def _reload(self, _: dict[str, Any]) -> dict[str, Any]:
         """`{"do": "reload"}`: read the mapping tables anew, as at SIGHUP."""

@@ -14,7 +14,6 @@ from bridge.clock import Clock
 from bridge.echonet.lan import Lan
 from bridge.evse import Mode
 from bridge.gateway.config import SiteConfig, StationConfig
-from bridge.gateway.keeping import Keeper
 from bridge.gateway.stations import make_station
 from bridge.gateway.tables import SiteTables
 from bridge.gateway.units import Units, check_networks, owners
@@ -24,6 +23,7 @@ from bridge.policies import OnShutdown
 from bridge.station.link import Dialer
 from bridge.station.messages import SecurityEvent
 from bridge.station.station import Station
+from bridge.store.keeper import Keeper
 from bridge.store.port import Store
 
 _log = structlog.get_logger(__name__)
@@ -84,7 +84,10 @@ class Gateway:
         stations = {}
         for config in site.stations:
             evses = {evse.id: units.runners[evse.unit].unit for evse in config.evses}
-            stations[config.id] = await make_station(config, evses, dialer=dialer_of(config), store=store, clock=clock)
+            dialer = dialer_of(config)
+            stations[config.id] = await make_station(
+                config, evses, dialer=dialer, store=store, keeper=keeper, clock=clock
+            )
         return cls(
             site,
             units=units,

@@ -1,80 +1,10 @@
-"""Small things on their way into the store, from those who cannot wait for it."""
+"""What the store remembers of a unit."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from typing import Final
 
-import structlog
-
-from bridge.errors import StoreError
-from bridge.store.port import Store
-
-_log = structlog.get_logger(__name__)
-
-#: What changes with every answer of a unit is written at most once in so many ms: so much counting a power cut costs.
-KEEP_EVERY: Final = 5_000
-#: After a failure of the store it is tried again after so many ms.
-_AGAIN: Final = 10_000
-
-
-class Keeper:
-    """Takes settings at once and makes them durable soon, in the order in which they came; the last value counts."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._waiting: dict[str, dict[str, str | None]] = {}
-        self._writer: asyncio.Task[None] | None = None
-        self._hurry = asyncio.Event()
-        self._closing = False
-
-    def put(self, owner: str, values: Mapping[str, str | None], *, soon: bool = True) -> None:
-        """Keep (None: delete) settings under an owner's key; `soon`: with the next commit, not with the next round."""
-        self._waiting.setdefault(owner, {}).update(values)
-        if soon:
-            self._hurry.set()
-        if self._writer is None and not self._closing:
-            self._writer = asyncio.ensure_future(self._write())
-
-    async def close(self) -> None:
-        """Write all that waits."""
-        self._closing = True
-        self._hurry.set()
-        if self._writer is not None:
-            await asyncio.wait([self._writer])
-        await self._round()
-
-    async def _write(self) -> None:
-        while self._waiting and not self._closing:
-            await self._pause(KEEP_EVERY)
-            if not await self._round() and not self._closing:
-                await self._pause(_AGAIN)
-        self._writer = None
-
-    async def _pause(self, milliseconds: int) -> None:
-        try:
-            async with asyncio.timeout(milliseconds / 1000):
-                await self._hurry.wait()
-        except TimeoutError:
-            pass
-        self._hurry.clear()
-
-    async def _round(self) -> bool:
-        """Write everything, in one commit where the store can; what fails waits on. Whether nothing failed."""
-        batch, self._waiting = self._waiting, {}
-        done = await asyncio.gather(
-            *(self._store.put_settings(owner, values) for owner, values in batch.items()), return_exceptions=True
-        )
-        good = True
-        for (owner, values), failure in zip(batch.items(), done, strict=True):
-            if isinstance(failure, StoreError):
-                good = False
-                _log.error("not kept yet", owner=owner, error=str(failure), again_in_ms=_AGAIN)
-                self._waiting[owner] = {**values, **self._waiting.get(owner, {})}
-            elif failure is not None:  # a bug, which the next try would only repeat
-                _log.error("not kept", owner=owner, error=repr(failure), exc_info=failure)
-        return good
+from bridge.store.keeper import Keeper
 
 
 class StoreMemory:

@@ -28,6 +28,7 @@ from bridge.station.network import Aim, Network, SiteAccess
 from bridge.station.network_profiles import Profile
 from bridge.station.position import EvseSettings
 from bridge.station.station import Station, StationSettings
+from bridge.store.keeper import Keeper
 from bridge.store.port import Store
 
 
@@ -47,7 +48,7 @@ def dialer_for(config: StationConfig) -> WebSocketDialer:
 
 
 async def make_station(
-    config: StationConfig, evses: Mapping[int, Evse], *, dialer: Dialer, store: Store, clock: Clock
+    config: StationConfig, evses: Mapping[int, Evse], *, dialer: Dialer, store: Store, keeper: Keeper, clock: Clock
 ) -> Station:
     """A station that has taken up its earlier life, ready to run."""
     stored = await store.settings(config.id)
@@ -61,7 +62,15 @@ async def make_station(
         identity=ChargingStation(model=config.model, vendor_name=config.vendor, firmware_version=__version__),
     )
     station = Station(
-        settings, link=link, network=network, adapter=adapter, store=store, clock=clock, model=model, evses=evses
+        settings,
+        link=link,
+        network=network,
+        adapter=adapter,
+        store=store,
+        keeper=keeper,
+        clock=clock,
+        model=model,
+        evses=evses,
     )
     _bind_link(station)
     bind_live(station)
@@ -165,7 +174,7 @@ def _bind_hands_off(station: Station) -> None:
 
     def changed(change: Change) -> None:
         evse_id = change.place.evse_id
-        station.set_hands_off(evse_id, station.model.boolean(Key.EVSE_HANDS_OFF, evse_id))
+        station.wishes.set_hands_off(evse_id, station.model.boolean(Key.EVSE_HANDS_OFF, evse_id))
 
     station.model.on_change(changed, Key.EVSE_HANDS_OFF)
 

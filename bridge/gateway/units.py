@@ -21,9 +21,10 @@ from bridge.evse import Mode
 from bridge.gateway.config import EvseConfig, MeterUse, ObjectConfig, SiteConfig, UnitConfig
 from bridge.gateway.finding import Finder
 from bridge.gateway.identity import Identity, Place, Thing, Whereabouts
-from bridge.gateway.keeping import Keeper, StoreMemory
+from bridge.gateway.keeping import StoreMemory
 from bridge.gateway.tables import Reloaded, SiteTables
 from bridge.mapping.load import Mappings
+from bridge.store.keeper import Keeper
 
 _log = structlog.get_logger(__name__)
 

@@ -74,7 +74,7 @@ class AuthorizationBlock:
         salt = settings.get(_SALT)
         if salt is None:
             salt = station.clock.random.randbytes(_SALT_BYTES).hex()
-            await station.store.put_settings(station.id, {_SALT: salt})
+            await station.notes.write({_SALT: salt})
         self.digests = Digests(bytes.fromhex(salt))
         station.model.bind(Key.AUTH_CACHE_STORAGE, lambda: str(self.cache.size))
         await self._keep(self.cache.restore((await station.store.authorizations(station.id)).items()))
@@ -149,7 +149,7 @@ class AuthorizationBlock:
         )
         tasks: list[asyncio.Task[None]] = []
         if what is Refusal.DEAUTHORIZE:
-            tasks = station.deauthorize(position, TriggerReason.DEAUTHORIZED, Reason.DE_AUTHORIZED)
+            tasks = station.sessions.deauthorize(position, TriggerReason.DEAUTHORIZED, Reason.DE_AUTHORIZED)
         elif what is Refusal.BOUND:
             session.state.energy_left = left
             position.apply()
@@ -157,7 +157,7 @@ class AuthorizationBlock:
             session.suspend()
             position.apply()
         await station.transactions.keep_state(position)
-        await asyncio.gather(*tasks)
+        await station.transactions.durable(tasks)
 
     def _position_of(self, transaction_id: str) -> Position | None:
         positions = self._station.positions.values()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge.errors import StoreError
 from bridge.evse import Connector, Observed
 from bridge.station.csms_time import CsmsTime
 from bridge.station.link import Answer
@@ -41,7 +42,6 @@ class Availability:
     def __init__(self, time: CsmsTime, tell: Callable[[StatusNotificationRequest], Awaitable[bool]]) -> None:
         self._time, self._tell = time, tell
         self._seen: dict[int, Connector] = {}
-        self._awaiting: set[int] = set()
         self._told: dict[int, ConnectorStatus] = {}
         self._inoperative: set[str] = set()  # who was made so, by the names in the store
         self._delayed: set[int] = set()  # EVSEs whose transaction goes on before that counts
@@ -58,11 +58,14 @@ class Availability:
                 self._seen[evse_id] = Connector(last)
         self._delayed = {evse_id for evse_id in busy if self._asked_inoperative(evse_id)}
 
-    def see(self, evse_id: int, seen: Observed, *, awaiting_vehicle: bool) -> None:
-        """Take what was observed. An undecided connector keeps what it was."""
+    def see(self, evse_id: int, seen: Observed) -> None:
+        """Take what was observed. An undecided connector keeps what it was.
+
+        Whether somebody is authorized changes nothing: Occupied comes with the plug (G01.FR.03, F02 step 6a; the errata
+        of 2025-09, 6.2.116, have taken it out of Part 6's Authorized, and EVConnectedPreSession waits for it).
+        """
         if seen.connector is not None:
             self._seen[evse_id] = seen.connector
-        (self._awaiting.add if awaiting_vehicle else self._awaiting.discard)(evse_id)
 
     def connector(self, evse_id: int) -> Connector | None:
         """The unit's own status as last decided."""
@@ -77,8 +80,6 @@ class Availability:
             return ConnectorStatus(seen.value)
         if self.inoperative(evse_id):
             return ConnectorStatus.UNAVAILABLE
-        if evse_id in self._awaiting:
-            return ConnectorStatus.OCCUPIED
         return ConnectorStatus(seen.value)
 
     # -- operative and inoperative
@@ -141,16 +142,27 @@ def answers(station: Station) -> dict[type[Request[Any]], Callable[[Any], Awaita
     """The handler of one station."""
 
     async def change(request: ChangeAvailabilityRequest) -> Answer:
-        """G03, G04: kept before it is answered, applied at once where no transaction goes on."""
+        """G03, G04: kept before it is answered, applied at once where no transaction goes on.
+
+        Who asks for what is so already (G03.FR.03, G04.FR.04) is told every connector's status all the same: nothing in
+        Part 2 is against it, and TC_G_10, 12, 13, 15, 16 and 18 wait for it.
+        """
         info = _refusal(request.evse, station.positions)
         if info is not None:
             return ChangeAvailabilityResponse(ChangeAvailabilityStatus.REJECTED, info)
         operative = request.operational_status is OperationalStatus.OPERATIVE
-        scheduled = await station.set_operative(_evse(request.evse), operative)
+        before = [station.availability.status(evse_id) for evse_id in station.positions]
+        try:
+            scheduled = await station.statuses.set_operative(_evse(request.evse), operative)
+        except StoreError as error:  # a promise over restarts (G03.FR.08) that cannot be kept is not made
+            info = StatusInfo(ReasonCode.OUT_OF_STORAGE, str(error)[:512])
+            return ChangeAvailabilityResponse(ChangeAvailabilityStatus.REJECTED, info)
         status = ChangeAvailabilityStatus.SCHEDULED if scheduled else ChangeAvailabilityStatus.ACCEPTED
+        same = not scheduled and before == [station.availability.status(evse_id) for evse_id in station.positions]
 
         def tell() -> None:
-            station.spawn(station.tell_statuses())
+            statuses = station.statuses
+            station.spawn(statuses.tell_again(station.positions.values()) if same else statuses.tell())
 
         return ChangeAvailabilityResponse(status), tell
 

@@ -104,7 +104,7 @@ def _bind_most_power(station: Station, position: Position) -> None:
         most = max(abilities.charge_max or 0, abilities.discharge_max or 0) / 1000
         if most and most != known:
             known = most
-            station.spawn(station.store.put_settings(station.id, {most_power_name(evse_id): _decimal(most * 1000)}))
+            station.notes.put({most_power_name(evse_id): _decimal(most * 1000)})
         return known
 
     station.model.bind_limit(Key.EVSE_POWER, most_power, evse_id)

@@ -5,10 +5,10 @@ A method gives back the response, or the response and what is to be done right a
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from bridge.errors import StoreError
 from bridge.evse import Mode
 from bridge.station import availability, data_transfer, device_model_calls, network, remote_control, reset, trigger
 from bridge.station.device_model_table import Key
@@ -79,25 +79,32 @@ class Dispatch:
         if not station.provisioning.accepted:  # B02.FR.05
             info = StatusInfo(ReasonCode.CS_NOT_ACCEPTED, "the station is not accepted yet")
             return remote_control.rejected(info)
+        if station.transactions.stuck:
+            info = StatusInfo(ReasonCode.OUT_OF_STORAGE, "earlier transaction events cannot be kept")
+            return remote_control.rejected(info)
         position = remote_control.choose_evse(request, station.positions)
         if isinstance(position, StatusInfo):
             return remote_control.rejected(position)
         if station.resets.blocks(position.evse_id):
             return remote_control.rejected(StatusInfo(ReasonCode.NOT_ENABLED, "a reset waits for its turn"))
         profile = request.charging_profile
-        verdict = station.charging.judge_start(position.evse_id, profile, station.profile_rules()) if profile else None
-        if verdict and not verdict.accepted:
-            return remote_control.rejected(verdict.status_info or StatusInfo(ReasonCode.INVALID_PROFILE))
+        if profile:
+            verdict = station.charging.judge_start(position.evse_id, profile, station.wishes.profile_rules())
+            if not verdict.accepted:
+                return remote_control.rejected(verdict.status_info or StatusInfo(ReasonCode.INVALID_PROFILE))
         status = station.availability.status(position.evse_id)
         refusal = remote_control.start_refusal(position, status, direction=_direction(request))
         if refusal:
             return remote_control.rejected(refusal)
         existing = position.session.transaction_id
         if profile:
-            await station.charging.bind_start(position.evse_id, profile, existing)
+            try:
+                await station.charging.bind_start(position.evse_id, profile, existing)
+            except StoreError as error:  # without its bound the energy must not flow
+                return remote_control.rejected(StatusInfo(ReasonCode.OUT_OF_STORAGE, str(error)[:512]))
         if station.model.boolean(Key.AUTHORIZE_REMOTE_START):
             return remote_control.accepted(existing), lambda: _spawn(station, self._authorized_start(position, request))
-        await station.authorize(position, request.id_token, request.remote_start_id)
+        await station.sessions.authorize(position, request.id_token, request.remote_start_id)
         return remote_control.accepted(existing)
 
     async def _authorized_start(self, position: Position, request: RequestStartTransactionRequest) -> None:
@@ -106,7 +113,7 @@ class Dispatch:
         outcome = await station.authorization.authorize(request.id_token, remote=True)
         allowed = outcome.accepted and station.authorization.start_refusal(outcome, position.evse_id) is None
         if allowed and not position.session.state.authorized:
-            await station.authorize(position, request.id_token, request.remote_start_id, group=outcome.group)
+            await station.sessions.authorize(position, request.id_token, request.remote_start_id, group=outcome.group)
         elif request.charging_profile:
             await station.charging.drop_start(request.charging_profile.id)
 
@@ -120,10 +127,9 @@ class Dispatch:
             return RequestStopTransactionResponse(RequestStartStopStatus.REJECTED, info)
         found = remote_control.find_transaction(request, station.positions.values())
         if found:
-            tasks = station.deauthorize(found, TriggerReason.REMOTE_STOP, Reason.REMOTE)
+            tasks = station.sessions.deauthorize(found, TriggerReason.REMOTE_STOP, Reason.REMOTE)
             await station.transactions.keep_state(found)
-            if tasks:
-                await asyncio.gather(*tasks)
+            await station.transactions.durable(tasks)
         return remote_control.stop_answer(found)
 
     async def _unlock(self, request: UnlockConnectorRequest) -> Answer:
@@ -140,19 +146,19 @@ class Dispatch:
 
     async def _set_profile(self, request: SetChargingProfileRequest) -> Answer:
         station = self._station
-        response = await station.charging.set_profile(request, station.profile_rules())
-        station.reconsider()
+        response = await station.charging.set_profile(request, station.wishes.profile_rules())
+        station.wishes.reconsider()
         return response
 
     async def _clear_profile(self, request: ClearChargingProfileRequest) -> Answer:
         response = await self._station.charging.clear(request)
-        self._station.reconsider()
+        self._station.wishes.reconsider()
         return response
 
     async def _composite(self, request: GetCompositeScheduleRequest) -> Answer:
         station = self._station
         courses = {evse_id: position.course for evse_id, position in station.positions.items()}
-        return station.charging.composite_schedule(request, courses, station.profile_rules())
+        return station.charging.composite_schedule(request, courses, station.wishes.profile_rules())
 
     # -- E, G
 

@@ -98,7 +98,7 @@ class Reader:
         place = self._place(chosen, token, outcome)
         if isinstance(place, str):
             return _denied(place, outcome.status)
-        await station.authorize(place, token, None, group=outcome.group)
+        await station.sessions.authorize(place, token, None, group=outcome.group)
         return Presented(Presentation.ACCEPTED, outcome.why, (place.evse_id,), outcome.status)
 
     async def _end(self, positions: list[Position], token: IdToken, reason: Reason, why: str) -> Presented:
@@ -106,9 +106,9 @@ class Reader:
         station = self._station
         tasks: list[asyncio.Task[None]] = []
         for position in positions:
-            tasks += station.deauthorize(position, TriggerReason.STOP_AUTHORIZED, reason, token=token)
+            tasks += station.sessions.deauthorize(position, TriggerReason.STOP_AUTHORIZED, reason, token=token)
             await station.transactions.keep_state(position)
-        await asyncio.gather(*tasks)
+        await station.transactions.durable(tasks)
         return Presented(Presentation.STOPPED, why, tuple(p.evse_id for p in positions))
 
     # -- where

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Final
 
-from bridge.errors import CsmsError
 from bridge.station import metering
 from bridge.station.aligned import AlignedTimer, zone_of
 from bridge.station.device_model_table import Key
@@ -100,14 +99,12 @@ class MeterValues:
         station = self._station
         useless: dict[str, str | None] = {}
         for evse_id, position in station.positions.items():
-            kept = EndedValues(
-                evse_id, station.adapter, lambda changes: station.store.put_settings(station.id, changes)
-            )
+            kept = EndedValues(evse_id, station.adapter, station.notes.write)
             self._kept[evse_id] = kept
             self._sampling[evse_id] = Timer(station.clock, lambda p=position: self._sample_for_ended(p))  # type: ignore[misc]
             useless |= dict.fromkeys(kept.restore(settings, position.session.transaction_id))
         if useless:
-            station.spawn(station.store.put_settings(station.id, useless))
+            station.notes.put(useless)
         for key in _TIMED:
             station.model.on_change(lambda _: self.arm(), key)
         station.model.guard(Key.TIME_ZONE, _zone_complaint)
@@ -165,12 +162,10 @@ class MeterValues:
         return list(self._requests(chosen, _ASKED, self._station.time.utc()))
 
     async def send(self, requests: Iterable[MeterValuesRequest]) -> None:
-        """Send them; out of reach they are lost, as they belong to no transaction."""
+        """Send them; what the CSMS cannot take now is lost, as it belongs to no transaction, or waits as
+        QueueAllMessages has it."""
         for request in requests:
-            try:
-                await self._station.link.call(request)
-            except CsmsError as error:
-                self._station.log.info("meter values not delivered", evse=request.evse_id, why=str(error))
+            await self._station.outbox.tell(request)
 
     # -- at the clock's instants
 
@@ -185,8 +180,7 @@ class MeterValues:
         for position in busy:
             made = position.session.periodic(TriggerReason.METER_VALUE_CLOCK)
             station.transactions.emit(position, made, slot)
-        if station.online:
-            station.spawn(self.send(list(self._requests(idle, _CLOCK, slot))))
+        station.spawn(self.send(list(self._requests(idle, _CLOCK, slot))))
 
     def _keep_at_instant(self, slot: datetime) -> None:
         for position in self._station.positions.values():

@@ -111,7 +111,7 @@ class Resets:
             return response
         target = request.evse_id or STATION
         try:
-            await station.store.put_settings(station.id, {_name(target): request.type.value})
+            await station.notes.write({_name(target): request.type.value})
         except StoreError as error:  # B11.FR.06: not able to, now
             return ResetResponse(ResetStatus.REJECTED, StatusInfo(ReasonCode.OUT_OF_STORAGE, str(error)[:512]))
         self._due[target] = request.type
@@ -161,16 +161,16 @@ class Resets:
         await station.charging.resume({row.evse_id: row.transaction_id for row in rows})
         for position in station.positions.values():
             position.restart()
-        station.reconsider()
+        station.wishes.reconsider()
         await station.link.reconnect("the station restarts", at_once=True)
 
     async def _restart_evse(self, position: Position) -> None:
         """B11.FR.08: the same of one EVSE; the CSMS hears its connector's state again."""
         station = self._station
         position.restart()
-        station.session_changed(position, [])
-        station.reconsider()
-        await station.tell_status_again([position])
+        station.sessions.changed(position, [])
+        station.wishes.reconsider()
+        await station.statuses.tell_again([position])
 
     def _forget(self, target: int) -> None:
         """It is being done. A reset of the station is one of its EVSEs too."""
@@ -184,7 +184,7 @@ class Resets:
         for position in self._concerned(target):
             now = station.clock.monotonic()
             made = position.session.end_soon(TriggerReason.RESET_COMMAND, Reason.IMMEDIATE_RESET, now)
-            station.session_changed(position, made)
+            station.sessions.changed(position, made)
 
     async def _all_said(self, target: int) -> None:
         """Wait until transactions have ended and the CSMS has heard it, for a time (B12.FR.05): it is kept anyway."""
@@ -208,7 +208,7 @@ class Resets:
     async def _keep(self, settings: Mapping[str, str | None]) -> None:
         """A store that takes nothing does not keep the station from its reset."""
         try:
-            await self._station.store.put_settings(self._station.id, settings)
+            await self._station.notes.write(settings)
         except StoreError as error:
             self._station.log.error("reset not noted", error=str(error))
 

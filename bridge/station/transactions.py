@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: The first pause (ms) where the store cannot take an event; it doubles up to the longest.
 _FIRST_PAUSE, _LONGEST_PAUSE = 500, 60_000
+#: So long (ms) an answer waits for the store.
+_PATIENCE = 5_000
 _A_DAY = 86_400
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -39,6 +41,12 @@ class Transactions:
     def __init__(self, station: Station) -> None:
         self._station = station
         self._orphans: list[TransactionRow] = []
+        self._stuck = 0
+
+    @property
+    def stuck(self) -> bool:
+        """Whether events wait for a store that does not take them. Nothing new is begun then."""
+        return self._stuck > 0
 
     def emit(
         self, position: Position, made: Iterable[Emission], slot: datetime | None = None
@@ -48,6 +56,12 @@ class Transactions:
         `slot` is the aligned instant that their meter values are of.
         """
         return [self._station.spawn(self._record(position, *self._fix(position, each, slot))) for each in made]
+
+    @staticmethod
+    async def durable(tasks: Iterable[asyncio.Task[None]]) -> None:
+        """Wait until what `emit` has begun is durable; not for a store that is in trouble, as the CSMS waits."""
+        if waiting := set(tasks):
+            await asyncio.wait(waiting, timeout=_PATIENCE / 1000)
 
     def resume(self, position: Position, row: TransactionRow) -> None:
         """An open transaction goes on where it stood; its vehicle may have left meanwhile."""
@@ -73,11 +87,13 @@ class Transactions:
             position.sampling.set_in(self._sample_interval())
 
     async def keep_state(self, position: Position) -> None:
-        """Make durable what a session knows beside its events (that it was stopped, say)."""
+        """Make durable what a session knows beside its events (that it was stopped, say).
+
+        What is done about it does not wait for a store that takes nothing now: it is told again beside.
+        """
         transaction_id = position.session.transaction_id
-        if transaction_id is not None:
-            row = TransactionRow(transaction_id, position.evse_id, position.seq_no, _state_text(position))
-            await self._station.store.update_transaction(self._station.id, row)
+        if transaction_id is not None and not await self._state_kept(position, transaction_id):
+            self._station.spawn(self._keep_state_later(position, transaction_id))
 
     def sample(self, position: Position) -> None:
         """E02.FR.10: meter values at every interval."""
@@ -131,11 +147,31 @@ class Transactions:
         station.delivery.append(await self._kept(row, to_text(station.adapter, request), ends))
         if request.event_type is TransactionEvent.STARTED:
             await station.charging.begin(position.evse_id, row.transaction_id)
-            station.reconsider()
+            station.wishes.reconsider()
         if ends:
             await station.meter_values.ended(position, row.transaction_id)
             await station.charging.end(row.transaction_id)
-            await station.transaction_ended(position)
+            await station.statuses.transaction_ended(position)
+
+    async def _keep_state_later(self, position: Position, transaction_id: str) -> None:
+        pause = _FIRST_PAUSE
+        while position.session.transaction_id == transaction_id:
+            await self._station.clock.sleep(pause)
+            if await self._state_kept(position, transaction_id):
+                return
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _state_kept(self, position: Position, transaction_id: str) -> bool:
+        """Whether the store has it, or it is over."""
+        if position.session.transaction_id != transaction_id:  # its end would be undone
+            return True
+        row = TransactionRow(transaction_id, position.evse_id, position.seq_no, _state_text(position))
+        try:
+            await self._station.store.update_transaction(self._station.id, row)
+        except StoreError as error:
+            self._station.log.error("state not kept yet", transaction=transaction_id, why=str(error))
+            return False
+        return True
 
     async def _end_orphan(self, row: TransactionRow) -> None:
         station = self._station
@@ -154,14 +190,26 @@ class Transactions:
 
     async def _kept(self, row: TransactionRow, text: str, ends: bool) -> QueuedEvent:
         """The event, durable. A full disk only delays it: the store refuses later events until this one is in."""
-        station, pause = self._station, _FIRST_PAUSE
-        while True:
-            try:
-                return await station.store.record(station.id, row, text, ends=ends)
-            except StoreError as error:
-                station.log.error("event not kept yet", seq_no=row.seq_no, why=str(error))
-            await station.clock.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+        pause = _FIRST_PAUSE
+        kept = await self._kept_now(row, text, ends)
+        if kept is not None:
+            return kept
+        self._stuck += 1
+        try:
+            while kept is None:
+                await self._station.clock.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                kept = await self._kept_now(row, text, ends)
+        finally:
+            self._stuck -= 1
+        return kept
+
+    async def _kept_now(self, row: TransactionRow, text: str, ends: bool) -> QueuedEvent | None:
+        try:
+            return await self._station.store.record(self._station.id, row, text, ends=ends)
+        except StoreError as error:
+            self._station.log.error("event not kept yet", seq_no=row.seq_no, why=str(error))
+            return None
 
     def _request(self, position: Position, emission: Emission, slot: datetime | None) -> TransactionEventRequest:
         station = self._station

@@ -64,7 +64,7 @@ class _Trigger:
             return chosen
         if all(station.availability.status(position.evse_id) is None for position in chosen):
             return StatusInfo(ReasonCode.UNSPECIFIED, "no status is known yet")
-        return lambda: _spawn(station, station.tell_status_again(chosen))
+        return lambda: _spawn(station, station.statuses.tell_again(chosen))
 
     def transaction_event(self, request: TriggerMessageRequest) -> _Work:
         """F06.FR.07: of each open transaction."""
@@ -73,7 +73,7 @@ class _Trigger:
             return chosen
         if not any(position.session.transaction_id for position in chosen):
             return StatusInfo(ReasonCode.TX_NOT_FOUND, "no transaction is going on")
-        return lambda: station.trigger_events(chosen)
+        return lambda: station.sessions.trigger_events(chosen)
 
     def meter_values(self, request: TriggerMessageRequest) -> _Work:
         """F06.FR.06: what is known now; F06.FR.10: what is accepted is sent, so nothing is promised of nothing."""

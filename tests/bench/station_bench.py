@@ -21,6 +21,7 @@ from bridge.clock import Clock
 from bridge.gateway.config import StationConfig
 from bridge.gateway.stations import make_station
 from bridge.station.link_memory import MemoryConnection, MemoryDialer
+from bridge.store.keeper import Keeper
 from bridge.store.port import ProfileRow, QueuedEvent, Store, TransactionRow
 from bridge.store.sqlite import open_store
 from tests.bench.rpc_bench import message, theirs
@@ -84,7 +85,7 @@ async def rate(store: Store, amount: int) -> float:
         {"id": "BENCH", "csms": {"url": "ws://in.memory"}, "evses": [{"id": 1, "unit": "u"}]}
     )
     station = await make_station(
-        config, {1: HandEvse(clock)}, dialer=MemoryDialer(ends.append), store=store, clock=clock
+        config, {1: HandEvse(clock)}, dialer=MemoryDialer(ends.append), store=store, keeper=Keeper(store), clock=clock
     )
     running = asyncio.ensure_future(station.run())
     try:

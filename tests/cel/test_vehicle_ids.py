@@ -125,7 +125,7 @@ def test_a_command_reaches_the_place_by_charger_and_by_vehicle(named: str) -> No
         await house.settle(MINUTE)
         station, evse = _place(house, named)
         assert (station, evse) == TWO
-        assert house.gateway.stations[station].stop_locally(evse)
+        assert house.gateway.stations[station].sessions.stop_locally(evse)
         await house.units[1].until(lambda one: one.power_w == 0)
         assert house.units[0].power_w > 0
 

@@ -598,9 +598,9 @@ def test_a_ramp_is_refused_while_a_csms_uses_the_unit_or_it_is_left_alone() -> N
         with pytest.raises(InspectError, match=rf"EVSE 1 of station {STATION} has a transaction"):
             await ask("ramp", unit="car", steps=[1000], yes=True)
         await here.unit.until(lambda unit: unit.power_w == 3000)
-        here.station.stop_locally(1)
+        here.station.sessions.stop_locally(1)
         await here.told("TransactionEvent", eventType="Ended")
-        here.station.set_hands_off(1, True)
+        here.station.wishes.set_hands_off(1, True)
         with pytest.raises(InspectError, match="hands_off"):
             await ask("ramp", unit="car", steps=[1000], yes=True)
         assert here.unit.power_w == 0

@@ -10,7 +10,8 @@ import pytest
 
 from bridge.clock import Clock, run_virtual
 from bridge.errors import StoreError
-from bridge.gateway.keeping import KEEP_EVERY, Keeper, StoreMemory
+from bridge.gateway.keeping import StoreMemory
+from bridge.store.keeper import KEEP_EVERY, Keeper
 from bridge.store.port import Store
 from bridge.store.sqlite import open_store
 

@@ -213,11 +213,11 @@ def test_hands_off_over_the_device_model_leaves_the_unit_alone_until_lifted() ->
 
 def test_hands_off_over_the_api_is_what_the_csms_reads() -> None:
     async def play(house: House) -> None:
-        house.station.set_hands_off(1, True)
+        house.station.wishes.set_hands_off(1, True)
         assert await _variable(house, "EVSE", "HandsOff", id=1) == "true"
         await house.settle(10)
         assert (await house.store.settings("CS-1"))["EVSE.HandsOff@1"] == "true"
-        house.station.set_hands_off(1, False)
+        house.station.wishes.set_hands_off(1, False)
         assert await _variable(house, "EVSE", "HandsOff", id=1) == "false"
 
     run(play)

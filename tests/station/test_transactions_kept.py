@@ -39,7 +39,7 @@ def test_ids_are_random_and_not_counted() -> None:
         store = await open_store(Path(":memory:"), inline=True)
         csms = DemoCsms(Clock(seed=4))
         async with stage(store=store, csms=csms) as scene:
-            ids = {scene.station._new_id() for _ in range(1000)}
+            ids = {scene.station.sessions._new_id() for _ in range(1000)}
         assert len(ids) == 1000
         assert all(len(one) == 36 for one in ids)
         assert Clock().random.getrandbits(128) != Clock().random.getrandbits(128)

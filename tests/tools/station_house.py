@@ -29,6 +29,7 @@ from bridge.sim.csms_memory import acceptor
 from bridge.station.link import LinkDown
 from bridge.station.link_memory import MemoryDialer
 from bridge.station.station import Station
+from bridge.store.keeper import Keeper
 from bridge.store.port import Store
 from bridge.store.sqlite import open_store
 
@@ -140,7 +141,7 @@ async def stage(
         }
     )
     dialer = MemoryDialer(acceptor(csms, STATION, LinkDown))
-    station = await make_station(config, {1: evse}, dialer=dialer, store=store, clock=clock)
+    station = await make_station(config, {1: evse}, dialer=dialer, store=store, keeper=Keeper(store), clock=clock)
     running = asyncio.ensure_future(station.run())
     scene = Stage(clock, csms, evse, station, store)
     try:
@@ -150,7 +151,7 @@ async def stage(
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        station._edge.cancel()  # a process that is gone has no timers
+        station.wishes.cancel()  # a process that is gone has no timers
         for position in station.positions.values():
             position.sampling.cancel()
             position.deadline.cancel()

@@ -1,0 +1,63 @@
+"""What is wanted of every unit: the wishes of one station's EVSEs, computed anew whenever something has changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.station.device_model_index import Place
+from bridge.station.device_model_table import Key
+from bridge.station.messages import ChargingRateUnit
+from bridge.station.profiles import ProfileRules
+from bridge.station.timer import Timer
+
+if TYPE_CHECKING:
+    from bridge.station.station import Station
+
+
+class Wishes:
+    """The limits in force, and who is left alone."""
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+        self._rate_units: frozenset[ChargingRateUnit] = frozenset()
+        self._edge = Timer(station.clock, self.reconsider)
+
+    def reconsider(self) -> None:
+        """Compute what is wanted of every EVSE anew, and again at the schedule's next edge (within 1 s of it)."""
+        station = self._station
+        active = {evse_id: p.course for evse_id, p in station.positions.items() if p.session.wants_energy}
+        limits, holds = station.charging.limits(active)
+        for evse_id, limit in limits.items():
+            station.positions[evse_id].limit = limit
+        for position in station.positions.values():
+            position.apply()
+        self._edge.set_at(None if holds is None else station.clock.monotonic() + holds)
+
+    def cancel(self) -> None:
+        """Follow the schedule no longer."""
+        self._edge.cancel()
+
+    def apply_model(self) -> None:
+        """Let the device model's values count."""
+        units = self._station.model.members(Key.SMART_RATE_UNIT)
+        self._rate_units = frozenset(ChargingRateUnit(unit) for unit in units)
+
+    def profile_rules(self) -> ProfileRules:
+        """What counts when a profile is judged."""
+        station = self._station
+        return ProfileRules(
+            {evse_id: position.rules for evse_id, position in station.positions.items()},
+            self._rate_units,
+            max_stack_level=station.model.integer(Key.SMART_PROFILE_STACK_LEVEL),
+            max_periods=station.model.integer(Key.SMART_PERIODS_PER_SCHEDULE),
+        )
+
+    def set_hands_off(self, evse_id: int, on: bool) -> None:
+        """Leave a unit alone until that is lifted, by whoever; kept over a restart."""
+        station = self._station
+        station.positions[evse_id].hands_off = on
+        if station.model.boolean(Key.EVSE_HANDS_OFF, evse_id) is not on:  # the CSMS's own change is kept already
+            value = str(on).lower()
+            station.model.publish(Key.EVSE_HANDS_OFF, value, evse_id)
+            station.notes.put({str(Place(Key.EVSE_HANDS_OFF, evse_id)): value})
+        self.reconsider()
