@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -41,12 +41,12 @@ class Transactions:
     def __init__(self, station: Station) -> None:
         self._station = station
         self._orphans: list[TransactionRow] = []
-        self._stuck = 0
+        self._trouble = asyncio.Lock()  # who waits for a store that takes nothing, in their order
 
     @property
     def stuck(self) -> bool:
         """Whether events wait for a store that does not take them. Nothing new is begun then."""
-        return self._stuck > 0
+        return self._trouble.locked()
 
     def emit(
         self, position: Position, made: Iterable[Emission], slot: datetime | None = None
@@ -154,12 +154,11 @@ class Transactions:
             await station.statuses.transaction_ended(position)
 
     async def _keep_state_later(self, position: Position, transaction_id: str) -> None:
-        pause = _FIRST_PAUSE
-        while position.session.transaction_id == transaction_id:
-            await self._station.clock.sleep(pause)
-            if await self._state_kept(position, transaction_id):
-                return
-            pause = min(pause * 2, _LONGEST_PAUSE)
+        async with self._trouble:  # events that were made earlier bring their own, older state
+            for pause in _pauses():
+                if await self._state_kept(position, transaction_id):
+                    return
+                await self._station.clock.sleep(pause)
 
     async def _state_kept(self, position: Position, transaction_id: str) -> bool:
         """Whether the store has it, or it is over."""
@@ -190,18 +189,12 @@ class Transactions:
 
     async def _kept(self, row: TransactionRow, text: str, ends: bool) -> QueuedEvent:
         """The event, durable. A full disk only delays it: the store refuses later events until this one is in."""
-        pause = _FIRST_PAUSE
         kept = await self._kept_now(row, text, ends)
-        if kept is not None:
-            return kept
-        self._stuck += 1
-        try:
-            while kept is None:
-                await self._station.clock.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
-                kept = await self._kept_now(row, text, ends)
-        finally:
-            self._stuck -= 1
+        if kept is None:
+            async with self._trouble:
+                pauses = _pauses()
+                while (kept := await self._kept_now(row, text, ends)) is None:
+                    await self._station.clock.sleep(next(pauses))
         return kept
 
     async def _kept_now(self, row: TransactionRow, text: str, ends: bool) -> QueuedEvent | None:
@@ -232,6 +225,14 @@ class Transactions:
             evse=EvseId(position.evse_id, 1) if emission.with_evse else None,
             id_token=emission.id_token,
         )
+
+
+def _pauses() -> Iterator[int]:
+    """How long (ms) to leave a store in peace, time after time."""
+    pause = _FIRST_PAUSE
+    while True:
+        yield pause
+        pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 def _state_text(position: Position) -> str:
