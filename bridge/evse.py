@@ -7,9 +7,11 @@ The station says what it wants and is called back with what is observed; the cha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Protocol
+
+from bridge.records import dataclass
 
 
 class Mode(StrEnum):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from bridge.echonet.session import Priority
 from bridge.mapping.decision import Step
+from bridge.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

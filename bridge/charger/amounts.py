@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge.charger.memory import AMOUNT, Memory, pack, recall, whole
 from bridge.evse import Counted, Happening, HappeningKind, Mode, Reading, Source, Wanted
 from bridge.mapping.decision import Measures
+from bridge.records import dataclass
 
 #: A state of charge that is older (ms) decides nothing: it may be another vehicle's (CEL 3.4).
 SOC_LASTS: Final = 60_000

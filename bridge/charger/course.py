@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from bridge.echonet.session import Priority
 from bridge.evse import Mode, Urgency, Wanted
 from bridge.mapping.decision import Fact, Recipe, Step
+from bridge.records import dataclass
 
 ENERGY: Final = frozenset({Mode.CHARGE, Mode.DISCHARGE, Mode.AUTO})
 QUIET: Final = frozenset({Mode.STOP, Mode.PAUSE})
@@ -42,6 +43,11 @@ class Settled:
         if (recipe.mode, recipe.steps) != (self.mode, self.steps):
             return False
         return all(facts[epc].edt == edt for epc, edt in self.values.items() if epc in facts)
+
+    @property
+    def governed(self) -> Mapping[int, bytes]:
+        """The properties that were read as the steps make them."""
+        return {step.epc: step.edt for step in self.steps if self.values.get(step.epc) == step.edt}
 
     def left(self, recipe: Recipe, facts: Mapping[int, Fact]) -> bool:
         """Whether the unit has left the mode by itself or by other hands (the last step is the mode's)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from bridge.charger.facts import Facts
@@ -12,6 +11,7 @@ from bridge.echonet.frame import decode_property_map
 from bridge.echonet.session import Priority
 from bridge.echonet.wellknown import ANNOUNCED_MAP, GETTABLE_MAP, SETTABLE_MAP, STANDARD_VERSION
 from bridge.errors import UnitError
+from bridge.records import dataclass
 
 #: So long (ms) a node may still be answering our search when it is found, and ignore what else is asked (AIF 2.4.1).
 SETTLING: Final = 500

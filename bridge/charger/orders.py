@@ -6,11 +6,12 @@ that is wanted come to less; none of them ever makes it more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from bridge.charger.course import ENERGY
 from bridge.evse import Mode, Wanted
+from bridge.records import dataclass
 
 #: Modes in which power may flow out of the vehicle.
 DISCHARGES: Final = frozenset({Mode.DISCHARGE, Mode.AUTO})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bridge.charger.contest import Contest
 from bridge.charger.course import growing
@@ -10,6 +10,7 @@ from bridge.charger.ownwrites import OwnWrites
 from bridge.charger.reconcile import Reconciler
 from bridge.evse import Happening, HappeningKind
 from bridge.mapping.decision import LocalChange, Table, View
+from bridge.records import dataclass
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class OtherHands:
         if self.settled:
             self._settlements = self.reconciler.settlements
             self.foreign = False  # what is in force now is what we wanted
+            self.own.verified(self.reconciler.stood)
         before = self.before
         ours = self.own.ours(view.facts)
         if before is None or before.facts is view.facts or not started:
@@ -42,9 +44,15 @@ class OtherHands:
         for change in self.table.local_changes(before, view, ours):
             if change.kind is HappeningKind.LOCAL_STOP and self.reconciler.busy:
                 continue  # falling back while it is being started is a start that fails, not a decision of anybody
+            if change.kind is HappeningKind.FOREIGN_LIMIT and not self._lowers(change, view):
+                continue  # the unit's own clamp, or a value of nobody's (translation.md, "External limits")
             happenings.append(Happening(change.kind, change.text, change.value))
             happenings += self._respond(change, before, view, ours)
         return happenings
+
+    def _lowers(self, change: LocalChange, view: View) -> bool:
+        fact = view.facts.get(change.epc) if change.epc is not None else None
+        return fact is not None and change.epc is not None and self.own.lowers(change.epc, fact.edt)
 
     def _respond(self, change: LocalChange, before: View, view: View, ours: frozenset[int]) -> list[Happening]:
         if change.kind is HappeningKind.FOREIGN_LIMIT:

@@ -16,6 +16,7 @@ class OwnWrites:
         self.last: int | None = None
         self._values: dict[int, bytes] = {}
         self._open: set[int] = set()
+        self._verified: dict[int, bytes] = {}
 
     def write(self, epc: int, edt: bytes, now: int) -> None:
         """A write goes out."""
@@ -23,6 +24,17 @@ class OwnWrites:
         self.last = now
         self._values[epc] = edt
         self._open.add(epc)
+        if self._verified.get(epc, edt) != edt:
+            del self._verified[epc]
+
+    def verified(self, values: Mapping[int, bytes]) -> None:
+        """Properties have been read as we want them: from now on they are ours, whoever wrote them first."""
+        self._verified.update(values)
+
+    def lowers(self, epc: int, edt: bytes) -> bool:
+        """Whether a value is below our own one that had been verified: what the unit clamps was never ours."""
+        own = self._verified.get(epc)
+        return own is not None and int.from_bytes(edt, "big") < int.from_bytes(own, "big")
 
     def close(self, epc: int) -> None:
         """The write was read back, or nobody waits for that any more."""
@@ -37,6 +49,8 @@ class OwnWrites:
                 continue
             if fact.edt == edt:
                 mine.add(epc)
+                if fact.at >= self.at[epc]:
+                    self._verified[epc] = edt
             elif fact.at >= self.at[epc]:
                 del self._values[epc]
         return frozenset(mine)

@@ -8,7 +8,7 @@ unit that rebooted and a write that somebody else overrode are one case: what is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -55,6 +55,7 @@ class Reconciler:
         self._pretended: set[Step] = set()
         self._refused_by: set[str] = set()
         self._granted: tuple[Mode, int | None] = (Mode.STOP, 0)  # what was reached last
+        self.stood: Mapping[int, bytes] = {}  # ... and the properties as they were then
         self._happenings: list[Happening] = []
 
     # What is known of the loop
@@ -426,7 +427,7 @@ class Reconciler:
 
     def _settle(self, course: Course, recipe: Recipe, view: View) -> Action:
         course.settled = Settled.of(recipe, view.facts)
-        self._granted = (recipe.mode, recipe.target)
+        self._granted, self.stood = (recipe.mode, recipe.target), course.settled.governed
         self.settlements += 1
         course.failures = course.starts = course.not_before = course.patient_until = 0
         course.refused_at = course.standing_since = None

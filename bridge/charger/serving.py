@@ -7,7 +7,7 @@ and what runs is stopped by what its class can do at least.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final, Protocol, TypeVar
 
@@ -25,6 +25,7 @@ from bridge.mapping.decision import (
     Table,
     View,
 )
+from bridge.records import dataclass
 
 #: The component under which a unit shows which table serves it.
 MAPPING_TABLE: Final = "MappingTable"

@@ -13,7 +13,20 @@ from bridge import __version__
 from bridge.errors import BridgeError
 
 #: Each a module of its own, in the order in which the help names them.
-COMMANDS: Final = ("run", "check", "reload", "present", "map", "discover", "probe", "ramp", "dump", "demo", "sim")
+COMMANDS: Final = (
+    "run",
+    "check",
+    "reload",
+    "present",
+    "limit",
+    "map",
+    "discover",
+    "probe",
+    "ramp",
+    "dump",
+    "demo",
+    "sim",
+)
 #: Exit codes: 0 all well, 1 something is wrong that the message explains, 2 the command line itself.
 FAILED = 1
 

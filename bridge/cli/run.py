@@ -24,13 +24,16 @@ def run(options: argparse.Namespace) -> int:
     from bridge.gateway.logs import set_up_logs
     from bridge.mapping.cache import DocumentCache
     from bridge.mapping.load import Mappings, load_mappings
+    from bridge.mapping.yamlfile import forget_checkers
 
     site = load_config(options.config)
     set_up_logs(site.log, lasting=True)
     cache = DocumentCache(site.state_dir / "cache")
 
     def load() -> Mappings:
-        return load_mappings(site.mappings, site.classes, cache, lenient=True).without_sources()
+        found = load_mappings(site.mappings, site.classes, cache, lenient=True).without_sources()
+        forget_checkers()
+        return found
 
     mappings = load()
     if cache.trouble is not None:

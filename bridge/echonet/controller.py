@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 import structlog
@@ -50,6 +49,7 @@ from bridge.echonet.session import (
 from bridge.echonet.turns import Turns
 from bridge.echonet.wellknown import CONTROLLER, INSTANCE_LIST_NOTIFICATION, NODE_PROFILE, class_of
 from bridge.errors import NoAnswerError
+from bridge.records import dataclass
 
 __all__ = ["ALL_NODES", "Controller", "Found", "GetAnswer", "Notification", "SetAnswer", "Traffic"]
 

@@ -6,11 +6,11 @@ The content comes from `mappings/devices/`; `bridge.mapping` reads the files and
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
 from bridge.echonet.values import Codec, Unknown, Value
+from bridge.records import dataclass
 
 #: The letters of the Appendix' releases. There is no Release O.
 RELEASES = "ABCDEFGHIJKLMNPQR"

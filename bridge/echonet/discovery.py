@@ -7,10 +7,10 @@ for instance lists (0xD6), and the answer of an object to a search for its class
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 from bridge.echonet import wellknown as wk
 from bridge.echonet.frame import ANSWERS, NOTIFICATIONS, Frame, FrameError, Property, decode_instance_list
+from bridge.records import dataclass
 
 #: So many objects are remembered; beyond them those go that have been silent longest.
 _MOST = 1024

@@ -8,8 +8,9 @@ addresses it gives itself, and what a known unit tells still comes through.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from typing import Any, Final
+
+from bridge.records import dataclass
 
 #: What one known node may send unasked: so many at once, and so many a second.
 OWN_BURST: Final = 200

@@ -6,11 +6,11 @@ Like the codecs of `bridge.echonet.values` they never guess: what the Appendix d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 from bridge.echonet.values import Codec, PropertyValueError, Quantity, Unknown, Value
+from bridge.records import dataclass
 
 #: The parts of a channel list's value.
 START: Final = "startChannel"

@@ -7,11 +7,12 @@ All mandatory properties and maps of the super class, the profile super class an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from bridge.echonet import wellknown as wk
 from bridge.echonet.frame import Frame, Property, Service, encode_instance_list, encode_property_map
+from bridge.records import dataclass
 
 #: ECHONET Lite 1.14, specified message format.
 _NODE_VERSION: Final = bytes((1, 14, 1, 0))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Final
 
 from bridge.echonet.frame import Frame, Property, Service
 from bridge.echonet.wellknown import IDENTIFICATION, NODE_PROFILE, class_of, instance_of
+from bridge.records import dataclass
 
 #: The services that answer to a request.
 ANSWER_TO: Final = {

@@ -16,7 +16,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from heapq import heapify, heappop, heappush
 from typing import Final
@@ -42,6 +42,7 @@ from bridge.echonet.spacing import Spacing, Trouble
 from bridge.echonet.turns import Seat, Turns
 from bridge.echonet.wellknown import CONTROLLER, IDENTIFICATION, NODE_PROFILE
 from bridge.errors import ConfigError
+from bridge.records import dataclass
 
 __all__ = [
     "LEAST_RESPONSE_TIMEOUT",

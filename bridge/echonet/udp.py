@@ -17,7 +17,6 @@ import socket
 import struct
 import sys
 from collections import Counter, deque
-from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -25,6 +24,7 @@ import structlog
 from bridge.echonet.lan import Lan, Receiver
 from bridge.echonet.wellknown import GROUP_IPV4, GROUP_IPV6, PORT
 from bridge.errors import ConfigError
+from bridge.records import dataclass
 
 _LARGEST: Final = 8192  # bytes taken of one datagram; frames of units have a few hundred at most
 _BURST: Final = 8  # datagrams taken at a time, so that a flood does not starve the rest of the gateway

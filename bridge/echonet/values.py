@@ -8,13 +8,13 @@ quantity is its raw integer with an integer scale. All is big-endian.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, time
 from enum import Enum
 from functools import cached_property
 from typing import Protocol, TypeAlias
 
 from bridge.errors import UnitError
+from bridge.records import dataclass
 
 
 class PropertyValueError(UnitError):

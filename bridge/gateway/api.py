@@ -24,6 +24,7 @@ from bridge.errors import BridgeError
 from bridge.evse import Reading
 from bridge.gateway.gateway import Gateway
 from bridge.gateway.identity import Identity, Place
+from bridge.gateway.limiting import clear_limit, limits_of, set_limit
 from bridge.gateway.presenting import present
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class ControlApi:
             "unbind": self._unbind,
             "reload": self._reload,
             "present": partial(present, gateway.stations),
+            "limit_set": partial(set_limit, gateway.stations),
+            "limit_clear": partial(clear_limit, gateway.stations),
         }
         self._ground: Ground | None = None
         self._server: asyncio.Server | None = None
@@ -169,7 +172,9 @@ class ControlApi:
         return {
             "stations": {station_id: self._station(station_id) for station_id in self._gateway.stations},
             "units": {name: self._unit(name) for name in self._gateway.units.runners},
+            "store": {"trouble": self._gateway.store.trouble, "damaged": self._gateway.damage},
             "conflicts": self._conflicts(),
+            "contract": self._contract(),
             "strangers": self._strangers(),
         }
 
@@ -189,6 +194,8 @@ class ControlApi:
                 for evse_id, position in station.positions.items()
             },
             "events_waiting": station.delivery.waiting,
+            "limits": limits_of(station),
+            "events_given_up": asdict(station.delivery.given_up),
         }
 
     def _unit(self, name: str) -> dict[str, Any]:
@@ -203,6 +210,11 @@ class ControlApi:
             "not_served": units.trouble(name),
             "table": _served(units.runners[name].served),
         }
+
+    def _contract(self) -> dict[str, Any] | None:
+        """What the grid connection leaves for charging, and why that is but a fallback; None without a contract."""
+        contract = self._gateway.contract
+        return None if contract is None else {"charging_mw": contract.bound, "trouble": contract.trouble}
 
     def _conflicts(self) -> list[dict[str, Any]]:
         """Identities that several objects claim; none of those is controlled."""

@@ -6,6 +6,8 @@ The file holds site facts and first values. What a CSMS sets later lives in the 
 from __future__ import annotations
 
 import ipaddress
+import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -17,6 +19,11 @@ from bridge.policies import Control, DischargeWay, LocalPolicy, OnShutdown, Plug
 
 #: Power distribution board metering (0x0287): the one class of meters with channels.
 BOARD: Final = 0x0287
+
+
+#: What a contract may be told in, in mW.
+_CONTRACT_UNITS: Final = {"A": 100_000, "VA": 1_000, "W": 1_000, "kVA": 1_000_000, "kW": 1_000_000}
+_CONTRACT: Final = re.compile(r"(?P<number>[0-9]{1,6}([.][0-9]{1,3})?) ?(?P<unit>A|VA|W|kVA|kW)")
 
 
 class _Part(BaseModel):
@@ -108,10 +115,22 @@ class ReceivingPointConfig(MeterUse):
     """The site's own connection to the grid, and the meter in it. What the units discharge follows the house's load.
 
     `reverse_flow`: whether energy may flow into the grid. `margin` (W): how much of the load discharging leaves.
+
+    `contract`: how much the site may draw, `60 A` (of 100 V) or `6 kVA`: all charging together has what the house
+    leaves of it, less `contract_margin` (W), and `without_meter` (W) while the meter does not tell.
     """
 
     reverse_flow: bool = False
     margin: Annotated[int, Field(ge=0, le=100_000)] = 100
+    contract: str | float | None = None
+    contract_margin: Annotated[int, Field(ge=0, le=100_000)] = 300
+    without_meter: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+
+    @property
+    def contract_power(self) -> int | None:
+        """The contract in mW. Contract amperes are those of 100 V (single-phase three-wire, Japan)."""
+        said = _CONTRACT.fullmatch(str(self.contract))
+        return None if said is None else round(Decimal(said["number"]) * _CONTRACT_UNITS[said["unit"]])
 
 
 class PlugTokenConfig(_Part):
@@ -119,6 +138,14 @@ class PlugTokenConfig(_Part):
 
     id: Annotated[str, Field(max_length=36)]
     type: str | None = None
+
+
+class ForeignLimitConfig(_Part):
+    """What others set at a unit. `hems`: the home's energy management steers it too, so that a limit set there is its
+    (else nobody knows whose). `lasts` (s): so long it counts at most, within its transaction; without: to its end."""
+
+    hems: bool = False
+    lasts: Annotated[int | None, Field(ge=60, le=30 * 86_400)] = 86_400
 
 
 class EvseConfig(_Part):
@@ -135,6 +162,7 @@ class EvseConfig(_Part):
     local: LocalPolicy = LocalPolicy.REPORT
     plug_token: PlugTokenConfig | PlugSource | None = None
     grid: GridConfig = GridConfig()
+    foreign_limit: ForeignLimitConfig = ForeignLimitConfig()
     on_shutdown: OnShutdown = OnShutdown.PAUSE
 
 
@@ -247,6 +275,7 @@ def _cross_check(document: Document, site: SiteConfig, problems: Problems) -> No
     _check_identities(document, site, problems)
     if site.receiving_point is not None:
         _check_meter_use(document, ("receiving_point",), site, site.receiving_point, problems)
+        _check_contract(document, site.receiving_point, problems)
     taken: dict[str, str] = {}
     seen: set[str] = set()
     for s, station in enumerate(site.stations):
@@ -317,6 +346,25 @@ def _check_meter_use(document: Document, path: Path_, site: SiteConfig, use: Met
         wrong = "channel" if use.channel is not None else "duplex"
         message = f"{use.meter!r} is a smart meter, which has no channels: leave {wrong} out"
         problems.add(document, (*path, wrong), "CONFIG-CHANNEL", message)
+
+
+def _check_contract(document: Document, point: ReceivingPointConfig, problems: Problems) -> None:
+    """Something is left of it for charging, and what only it gives a meaning is not said without it."""
+    power = point.contract_power
+    if power is None and point.contract is not None:
+        message = f"{point.contract!r} is no contract: write it as 60 A (of 100 V) or as 6 kVA"
+        problems.add(document, ("receiving_point", "contract"), "CONFIG-CONTRACT", message)
+        return
+    if power is not None and power <= point.contract_margin * 1000:
+        message = f"{point.contract} less a margin of {point.contract_margin} W leaves nothing for charging"
+        problems.add(document, ("receiving_point", "contract"), "CONFIG-CONTRACT", message)
+    for name in ("contract_margin", "without_meter"):
+        if power is None and name in point.model_fields_set:
+            message = f"{name} is about a contract: say which one, as `contract: 60 A`"
+            problems.add(document, ("receiving_point", name), "CONFIG-CONTRACT", message)
+    if power is not None and point.without_meter * 1000 > power:
+        message = f"without its meter, {point.without_meter} W is more than the whole contract of {point.contract}"
+        problems.add(document, ("receiving_point", "without_meter"), "CONFIG-CONTRACT", message)
 
 
 def _check_token(document: Document, path: Path_, token: PlugTokenConfig, problems: Problems) -> None:

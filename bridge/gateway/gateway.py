@@ -14,6 +14,7 @@ from bridge.clock import Clock
 from bridge.echonet.lan import Lan
 from bridge.evse import Mode
 from bridge.gateway.config import SiteConfig, StationConfig
+from bridge.gateway.contract import Contract, contract_rules
 from bridge.gateway.stations import make_station
 from bridge.gateway.tables import SiteTables
 from bridge.gateway.units import Units, check_networks, owners
@@ -56,6 +57,8 @@ class Gateway:
         self.site, self.units, self.stations, self.vehicles = site, units, stations, vehicles
         self.mappings, self.store, self.clock = mappings, store, clock
         self._keeper = keeper
+        self.damage: str | None = None  # of the store, as it was found at the start
+        self.contract: Contract | None = None
         self.before_end: list[Callable[[], Awaitable[None]]] = []  # what has to end while units still listen
         self.ended = asyncio.Event()
 
@@ -81,14 +84,15 @@ class Gateway:
         tables = tables or SiteTables(mappings)
         units = Units(site, lans, mappings, clock, await _unique_id(store, clock), keeper, kept, tables)
         vehicles = await _vehicles(site, units, store, keeper)
+        rules = contract_rules(site.receiving_point)
         stations = {}
         for config in site.stations:
             evses = {evse.id: units.runners[evse.unit].unit for evse in config.evses}
             dialer = dialer_of(config)
             stations[config.id] = await make_station(
-                config, evses, dialer=dialer, store=store, keeper=keeper, clock=clock
+                config, evses, dialer=dialer, store=store, keeper=keeper, clock=clock, grid=rules is not None
             )
-        return cls(
+        gateway = cls(
             site,
             units=units,
             stations=stations,
@@ -98,11 +102,16 @@ class Gateway:
             keeper=keeper,
             clock=clock,
         )
+        if rules is not None and units.grid is not None:
+            gateway.contract = contract = Contract(rules, units.grid, stations.values(), clock)
+            units.contract_matters = lambda: contract.matters
+        return gateway
 
-    def store_was_damaged(self, aside: str) -> None:
-        """What was kept is gone, all but the file that was set aside: every CSMS shall hear of it (A04)."""
+    def store_was_damaged(self, what: str) -> None:
+        """Something that was kept may be lost: every CSMS shall hear of it (A04), and who asks for the status."""
+        self.damage = what
         for station in self.stations.values():
-            station.security.report(SecurityEvent.STORE_DAMAGED, f"what was kept is lost; set aside as {aside}")
+            station.security.report(SecurityEvent.STORE_DAMAGED, what)
 
     async def run(self) -> None:
         """Serve until `ended` is set, then end in order: units get their last order, the rest is closed."""
@@ -120,6 +129,8 @@ class Gateway:
             except asyncio.CancelledError:
                 pass
             finally:
+                if self.contract is not None:
+                    self.contract.cancel()
                 await self.units.close()
                 await self._keeper.close()
                 await self.store.close()

@@ -38,7 +38,7 @@ async def serve(site: SiteConfig, mappings: Mappings, load: Callable[[], Mapping
     _log.info("starting", version=__version__)
     _make_state_dir(site)
     async with AsyncExitStack() as stack:
-        store, aside = await open_or_set_aside(site.state_dir / STORE)
+        store, damage = await open_or_set_aside(site.state_dir / STORE)
         stack.push_async_callback(store.close)
         lans = {}
         for name, network in site.networks.items():
@@ -53,8 +53,8 @@ async def serve(site: SiteConfig, mappings: Mappings, load: Callable[[], Mapping
             clock=clock,
             tables=SiteTables(mappings, load, asyncio.to_thread),
         )
-        if aside is not None:
-            gateway.store_was_damaged(aside.name)
+        if damage is not None:
+            gateway.store_was_damaged(str(damage))
         api = ControlApi(gateway)
         await api.serve(site.state_dir / SOCKET)
         stack.push_async_callback(api.close)

@@ -48,9 +48,16 @@ def dialer_for(config: StationConfig) -> WebSocketDialer:
 
 
 async def make_station(
-    config: StationConfig, evses: Mapping[int, Evse], *, dialer: Dialer, store: Store, keeper: Keeper, clock: Clock
+    config: StationConfig,
+    evses: Mapping[int, Evse],
+    *,
+    dialer: Dialer,
+    store: Store,
+    keeper: Keeper,
+    clock: Clock,
+    grid: bool = False,
 ) -> Station:
-    """A station that has taken up its earlier life, ready to run."""
+    """A station that has taken up its earlier life, ready to run; `grid`: the site's connection has a limit."""
     stored = await store.settings(config.id)
     model = device_model_for(config, stored)
     adapter = Adapter()
@@ -76,6 +83,7 @@ async def make_station(
     bind_live(station)
     _bind_hands_off(station)
     await station.restore()
+    station.wishes.external.restore(stored, grid=grid)
     return station
 
 
@@ -187,6 +195,8 @@ def _evse_settings(evse: EvseConfig) -> EvseSettings:
         voltage=evse.grid.voltage * 1000,
         phases=evse.grid.phases,
         plug_token=_plug_token(evse.plug_token),
+        hems=evse.foreign_limit.hems,
+        foreign_limit_lasts=None if evse.foreign_limit.lasts is None else evse.foreign_limit.lasts * 1000,
     )
 
 

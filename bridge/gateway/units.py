@@ -67,6 +67,7 @@ class Units:
         self._clock = clock
         self._keeper = keeper
         self._quarantined: dict[str, str] = {}
+        self.contract_matters: Callable[[], bool] = lambda: False  # somebody wants what a contract holds back
         self._owner = dict(_owners(site))
         self._turns = Turns()
         self.controllers = {name: self._controller(name, lan, unique_id) for name, lan in lans.items()}
@@ -77,6 +78,12 @@ class Units:
         }
         for name in self._owner:
             self._recall(name, kept.get(self._owner[name], {}))
+
+    @property
+    def grid(self) -> MeterRunner | None:
+        """The meter at the receiving point, where the site has one."""
+        point = self._site.receiving_point
+        return self.meters[_use(point)] if point is not None else None
 
     async def run(self) -> None:
         """Search and serve for ever."""
@@ -173,7 +180,7 @@ class Units:
             soc_floor=unit.soc_floor * 1000,
             memory=StoreMemory(self._keeper, self._owner[name], kept),
             meter=self._meter_of(evse),
-            grid=self.meters[_use(point)] if point is not None else None,
+            grid=self.grid,
             reverse_flow_allowed=point is not None and point.reverse_flow,
             grid_rules=GridRules(margin=point.margin * 1000) if point is not None else None,
         )
@@ -192,6 +199,8 @@ class Units:
         """Whether energy flows, or is wanted to, at a unit that is measured, or guarded, by a meter."""
         point = self._site.receiving_point
         everybody = point is not None and _use(point) == use
+        if everybody and self.contract_matters():
+            return True
         units = (
             self.runners[evse.unit].unit
             for station in self._site.stations

@@ -7,7 +7,6 @@ are equally good, is run by none: its maker has said that the class's table does
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from bridge.echonet.dictionary import DeviceClass
@@ -18,6 +17,7 @@ from bridge.mapping.overlay import Overlays
 from bridge.mapping.overlayheader import Header
 from bridge.mapping.table import CompiledTable
 from bridge.mapping.versions import Version
+from bridge.records import dataclass
 
 _KEYS: Final = ("manufacturer", "product_code", "release", "firmware")
 _WORDS: Final = {"product_code": "product code"}

@@ -7,7 +7,7 @@ Equality and membership (`operationMode: [charge, idle]`), comparison and range 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from bridge.echonet.dictionary import DeviceClass
@@ -38,6 +38,7 @@ from bridge.mapping.logic import (
 from bridge.mapping.model import releases
 from bridge.mapping.quantity import none_in, quantity
 from bridge.mapping.yamlfile import Document, Path_, Problems, nearest
+from bridge.records import dataclass
 
 _GROUPS: Final = ("all", "any", "not")
 _BOUNDS: Final = ("min", "max", "above", "below")

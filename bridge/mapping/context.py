@@ -7,13 +7,13 @@ in it; decoded values are kept over contexts by the `Decoder`, since most facts 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bridge.echonet.dictionary import DeviceClass
 from bridge.echonet.values import Quantity, State, Unknown, Value
 from bridge.evse import Plug, Reading, Source
 from bridge.mapping.decision import Fact, View
+from bridge.records import dataclass
 
 if TYPE_CHECKING:
     from bridge.mapping.table import CompiledTable

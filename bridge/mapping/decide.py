@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from bridge.echonet.values import State, Value
 from bridge.errors import MappingError
@@ -13,6 +12,7 @@ from bridge.mapping.decision import Answer
 from bridge.mapping.logic import Test
 from bridge.mapping.measures import text_of
 from bridge.mapping.recipe import AskStep
+from bridge.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ The charger keeps facts and time; the table keeps every rule. Neither knows the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from bridge.evse import (
@@ -24,6 +24,7 @@ from bridge.evse import (
     Variable,
     Wanted,
 )
+from bridge.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,7 @@ class LocalChange:
     kind: HappeningKind
     text: str
     value: int | None = None  # mW, for a limit
+    epc: int | None = None  # the property that has changed
 
 
 class Table(Protocol):

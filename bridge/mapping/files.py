@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -12,6 +12,7 @@ from bridge.echonet.wellknown import NODE_PROFILE, class_of
 from bridge.errors import MappingError
 from bridge.mapping.rawfile import RawError, lies_in, read_raw
 from bridge.mapping.yamlfile import OF_A_TABLE, Document, load_yaml, nearest, parse_yaml, raw_yaml, text_of
+from bridge.records import dataclass
 
 if TYPE_CHECKING:
     from bridge.mapping.cache import DocumentCache

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from bridge.echonet.dictionary import DeviceClass
 from bridge.mapping.model import IdentityModel
 from bridge.mapping.versions import Version, version_of, version_text
 from bridge.mapping.yamlfile import Document, Problems, nearest
+from bridge.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ file and the line in which it really stands.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from bridge.mapping.yamlfile import Document, Path_, Problem
+from bridge.records import dataclass
 
 
 class Place(NamedTuple):
@@ -88,24 +89,21 @@ class Layered(Document):
 
 def tree(document: Document) -> Node:
     """A document as nodes."""
-    return _node(document, (), document.data)
+    files = document.files if isinstance(document, Layered) else {}
+    key_files = document.key_files if isinstance(document, Layered) else {}
+    file, values, keys, written = document.file, document.values, document.keys, document.source.get
 
+    def node(path: Path_, data: Any) -> Node:
+        value = data
+        if isinstance(data, dict):
+            value = {name: node((*path, name), part) for name, part in data.items()}
+        elif isinstance(data, list):
+            value = [node((*path, index), part) for index, part in enumerate(data)]
+        at = Place(files.get(path, file), *values.get(path, (1, 1)))  # of an empty file there is no place
+        key = Place(key_files.get(path, file), *keys[path]) if path in keys else None
+        return Node(value, at, key, written(path))
 
-def _node(document: Document, path: Path_, data: Any) -> Node:
-    value = data
-    if isinstance(data, dict):
-        value = {name: _node(document, (*path, name), part) for name, part in data.items()}
-    elif isinstance(data, list):
-        value = [_node(document, (*path, index), part) for index, part in enumerate(data)]
-    problem = document.problem  # it also knows the file, where the document is layered itself
-    here = problem(path, "", "")
-    key = problem(path, "", "", at_key=True) if path in document.keys else None
-    return Node(
-        value,
-        Place(here.file, here.line, here.column),
-        Place(key.file, key.line, key.column) if key else None,
-        document.source.get(path),
-    )
+    return node((), document.data)
 
 
 def flatten(root: Node, file: str, texts: Mapping[str, str]) -> Layered:

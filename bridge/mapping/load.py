@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +23,7 @@ from bridge.mapping.overlaycheck import misplaced, ties, twins
 from bridge.mapping.overlayheader import read_header
 from bridge.mapping.table import CompiledTable, TableSource
 from bridge.mapping.yamlfile import Document, Model, Path_, Problems, check, nearest
+from bridge.records import dataclass
 
 if TYPE_CHECKING:
     from bridge.mapping.cache import DocumentCache

@@ -7,12 +7,12 @@ The list of forms is closed: a flag, one of some names, a number within bounds, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from bridge.evse import Mode, Plug, Urgency
 from bridge.mapping.context import Context
+from bridge.records import dataclass
 
 Test: TypeAlias = Callable[[Context], bool]
 

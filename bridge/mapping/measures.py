@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from bridge.evse import Reading, Source
@@ -14,6 +13,7 @@ from bridge.mapping.logic import Test, always
 from bridge.mapping.measurands import misnamed
 from bridge.mapping.model import MeasureModel, MeterValuesModel, SourceModel
 from bridge.mapping.yamlfile import Path_
+from bridge.records import dataclass
 
 #: The base unit in which each measure is counted in thousandths.
 UNITS: Final[Mapping[str, str]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import inf
 
 from bridge.echonet.dictionary import DeviceClass
@@ -28,6 +28,7 @@ from bridge.mapping.overlayproperties import class_with
 from bridge.mapping.packed import pack, unpack
 from bridge.mapping.table import CompiledTable, TableSource
 from bridge.mapping.yamlfile import Document, Path_, Problem, Problems, check
+from bridge.records import dataclass
 
 #: What an overlay has of its own, instead of what its parent has.
 _OWN = ("examples", "replays")

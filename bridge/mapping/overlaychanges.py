@@ -7,12 +7,12 @@ Each change that cannot be made is a mistake in the overlay; the others are stil
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from bridge.mapping.layered import Node, Place
 from bridge.mapping.overlaymodel import ChangeModel, OwnPropertyModel
 from bridge.mapping.yamlfile import Document, Path_, Problems, nearest
+from bridge.records import dataclass
 
 _VERBS: Final = ("override", "add", "remove")
 #: What makes a table the table of its class, and what an overlay has of its own.

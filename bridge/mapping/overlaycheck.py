@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 from bridge.echonet.dictionary import DeviceClass
@@ -11,6 +11,7 @@ from bridge.mapping.overlay import Overlays
 from bridge.mapping.overlayheader import Header
 from bridge.mapping.overlaymatch import Match
 from bridge.mapping.yamlfile import Problem, nearest
+from bridge.records import dataclass
 
 _KEYS = {"product_code": "productCode"}
 

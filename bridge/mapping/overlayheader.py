@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import PurePath
 from typing import Any, Final, Literal
 
@@ -18,6 +18,7 @@ from bridge.mapping.overlaymatch import Match, match_of
 from bridge.mapping.overlaymodel import MatchModel, OverlayId
 from bridge.mapping.packed import pack, unpack
 from bridge.mapping.yamlfile import Document, Path_, Problem, Problems, check, parse_yaml
+from bridge.records import dataclass
 
 _HEAD: Final = frozenset({"mapping", "kind", "id", "class", "title", "parent", "match"})
 _TOP_KEY: Final = re.compile(r"""["']?([A-Za-z]+)["']?\s*:""")

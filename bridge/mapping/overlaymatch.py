@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Final, TypeVar
 
 from bridge.mapping.model import releases
 from bridge.mapping.overlaymodel import MatchModel
 from bridge.mapping.versions import Version, VersionRange, version_range
+from bridge.records import dataclass
 
 _ANY: Final = "*"
 _T = TypeVar("_T")

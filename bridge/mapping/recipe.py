@@ -7,7 +7,7 @@ comes to a pause. All codes, values and conditions are the table's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
@@ -16,6 +16,7 @@ from bridge.mapping.context import Context
 from bridge.mapping.decision import Ask, Recipe, Refusal, Spacing, Step
 from bridge.mapping.logic import Test
 from bridge.mapping.steps import ImpossibleError, WriteStep
+from bridge.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ A step whose property a release does not define is left out; one whose value it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from bridge.mapping.decision import Step
 from bridge.mapping.logic import Test, always
 from bridge.mapping.quantity import none_in, quantity
 from bridge.mapping.yamlfile import Path_, nearest
+from bridge.records import dataclass
 
 #: The word for what a limit comes to, in the property's own unit.
 LIMIT: Final = "limit"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final, Protocol
 
 from bridge.echonet.dictionary import Access, DeviceClass
@@ -27,6 +27,7 @@ from bridge.mapping.model import TableModel
 from bridge.mapping.recipe import Bounds, Setpoints, abilities, confirmed, recipe, refusal
 from bridge.mapping.wishes import Wish, wish_of
 from bridge.mapping.yamlfile import Document, Path_
+from bridge.records import dataclass
 
 #: So many plans are kept: as many as there are kinds of units at a site.
 _PLANS: Final = 64
@@ -242,7 +243,7 @@ class _ModeTeller:
         old, _ = self.rule.tells.get(before.name(self.rule.epc), (None, None))
         if kind is None or (kind is old and kind is HappeningKind.LOCAL_STOP) or (unless is not None and unless(after)):
             return None
-        return LocalChange(kind, f"{self.rule.name}={name}")
+        return LocalChange(kind, f"{self.rule.name}={name}", epc=self.rule.epc)
 
 
 @dataclass(frozen=True)
@@ -257,4 +258,5 @@ class _LimitTeller:
             return None
         kind = HappeningKind.FOREIGN_LIMIT if new < old else HappeningKind.FOREIGN_LIMIT_CLEARED
         power = new * self.rule.bounds.voltage(after) // 1000 if self.rule.current else new
-        return LocalChange(kind, f"{self.rule.name}={after.name(self.rule.epc)}", power * self.rule.sign)
+        text = f"{self.rule.name}={after.name(self.rule.epc)}"
+        return LocalChange(kind, text, power * self.rule.sign, self.rule.epc)

@@ -6,7 +6,6 @@ Only this module needs the parser: what is in the cache (`bridge.mapping.cache`)
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ruamel.yaml import YAML
@@ -25,6 +24,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from bridge.mapping.yamlfile import MAX_DEPTH, MAX_PROBLEMS, Document, Limits, Path_, Problem, Problems, resolve
+from bridge.records import dataclass
 
 #: How a parser's code may fail on a text that its author did not think of: an escape beyond all characters.
 _FAILURES: Final = (

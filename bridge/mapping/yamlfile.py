@@ -11,16 +11,18 @@ import difflib
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+from functools import cache
 from itertools import zip_longest
 from math import isfinite
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bridge.errors import BridgeError, MappingError
 from bridge.mapping.rawfile import RawError, read_raw
+from bridge.records import dataclass
 
 MAX_DEPTH: Final = 32
 #: So many mistakes of one file are told at once.
@@ -215,7 +217,8 @@ def validate(document: Document, model: type[Model], *, error: type[BridgeError]
 def check(document: Document, model: type[Model], problems: Problems) -> Model | None:
     """As `validate`, but mistakes are only collected; None if there are any."""
     try:
-        return model.model_validate(document.data)
+        checked: Model = _checker(model).validate_python(document.data)
+        return checked
     except ValidationError as reason:
         from bridge.mapping.wording import explained  # only a file with mistakes needs the words for them
 
@@ -225,6 +228,17 @@ def check(document: Document, model: type[Model], problems: Problems) -> Model |
             text = f"{len(found) - MAX_PROBLEMS} mistakes more than are told here - mend these first"
             problems.found.append(document.problem(found[MAX_PROBLEMS]["loc"], "TOO-MANY-MISTAKES", text))
     return None
+
+
+@cache
+def _checker(model: type[Model]) -> TypeAdapter[Model]:
+    """What checks a model's documents. The class itself would keep it for ever."""
+    return TypeAdapter(model)
+
+
+def forget_checkers() -> None:
+    """Let go what documents were checked with; it takes as much memory as a table, and is soon made again."""
+    _checker.cache_clear()
 
 
 #: Digits; what is longer is text.

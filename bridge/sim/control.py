@@ -73,6 +73,7 @@ class SimUnit:
         self._announce: Announce | None = None
         self._due: dict[int, int] = {}
         self._told = self._notified()
+        self._pumped_at: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._pump()
@@ -105,7 +106,8 @@ class SimUnit:
 
     def read(self, epc: int) -> bytes | None:
         """A property's data now; None = refused."""
-        self._pump()
+        if self._pumped_at != self._clock.monotonic():  # of one request all properties are of one moment
+            self._pump()
         if epc == Epc.ID and epc in self.core.get_map - self.core.withheld:
             return self._ident
         return read(self.core, epc)
@@ -264,7 +266,7 @@ class SimUnit:
 
     def _pump(self) -> None:
         """Let time pass, note what changed, announce what is due, and set the timer for what comes next."""
-        now = self._clock.monotonic()
+        now = self._pumped_at = self._clock.monotonic()
         self.core.advance(now)
         state = self._notified()
         for epc, edt in state.items():

@@ -68,6 +68,7 @@ class Habits:
     silent: bool = False  # reads, answers nothing
     hold_while_calling: bool = False  # no answer to a station's CALL while its own CALL is open
     keep_old_connection: bool = False  # a second connection of an identity is closed, instead of the first
+    refuses: int = 0  # the HTTP status with which WebSocket handshakes are refused; 0: they are not
     on_boot: list[tuple[str, Payload]] = field(default_factory=list)  # calls made after every accepted boot
     station_timeout: int = 30_000  # after so long a station may take a CALL of its own for lost
 

@@ -57,6 +57,8 @@ async def listen(csms: DemoCsms, host: str, port: int, tls: ssl.SSLContext | Non
     def check(connection: ServerConnection, request: Request) -> Response | None:
         if csms.dark:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "dark\n")
+        if csms.habits.refuses:
+            return connection.respond(HTTPStatus(csms.habits.refuses), "refused\n")
         header = request.headers.get("Authorization", "")
         if csms.password is None or _credentials(header) == (station_id_of(request.path), csms.password):
             return None

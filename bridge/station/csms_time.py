@@ -36,12 +36,18 @@ class CsmsTime:
     def synchronise(self, current_time: datetime, asked: int | None = None) -> None:
         """Take the CSMS's time. A naive one is a habit in the field and means UTC.
 
-        `asked` is when it was asked for (monotonic ms): it was told somewhere between then and now, most likely midway.
+        `asked` is when it was asked for (monotonic ms): it was told at some instant between then and now. What is known
+        already is corrected only as far as that shows it wrong: a question may have waited for its turn, and an answer
+        be slow. The first one was most likely told midway.
         """
         told = current_time if current_time.tzinfo else current_time.replace(tzinfo=UTC)
         now = self._clock.monotonic()
-        before, at = self._zero, now if asked is None else (asked + now) // 2
-        self._zero = told - timedelta(milliseconds=at)
+        first, last = now if asked is None else asked, now
+        before = self._zero
+        if before is None:
+            self._zero = told - timedelta(milliseconds=(first + last) // 2)
+        else:
+            self._zero = min(max(before, told - timedelta(milliseconds=last)), told - timedelta(milliseconds=first))
         if before is not None and abs(self._zero - before) >= JUMP:
             for listener in self._listeners:
                 listener(self._zero - before)

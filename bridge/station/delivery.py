@@ -2,26 +2,33 @@
 
 A message is appended when it is durable and deleted when its answer has come. What happens in between (a lost link, a
 killed process, a store that cannot delete) only delays it; a repeated event keeps its seqNo and content, and is marked
-offline once the link was lost (E11.FR.07). A CSMS that does not answer, or refuses, is tried as often as
-MessageAttempts says (E13). What an answer means is durable before its event is deleted: a kill in between repeats both.
+offline once the link was lost (E11.FR.07). What an answer means is durable before its event is deleted: a kill in
+between repeats both.
+
+E13 alone makes the station discard a message, after MessageAttempts failures "to process" it: a CALLERROR, an answer
+that is no OCPP, or none within MessageTimeout (TC_E_41, TC_E_50). A connection that is lost before the answer, or that
+does not stand, is the link's failure and not the CSMS's: it costs no attempt, however often it happens. What is
+discarded is told in the log with its contents, and in `given_up` (the API's `status`), over restarts.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import structlog
 
 from bridge.clock import Clock
 from bridge.errors import CsmsError, StoreError
+from bridge.station.backlog import Backlog, Waiting
 from bridge.station.link import LinkDown
 from bridge.station.messages import TransactionEventRequest, TransactionEventResponse
 from bridge.station.messages.base import Request, action_of
-from bridge.station.shedding import Worth, to_shed, worth_of
+from bridge.station.redact import redact
+from bridge.station.shedding import to_shed, worth_of
 from bridge.store.port import QueuedEvent, Store
 
 _log = structlog.get_logger(__name__)
@@ -31,22 +38,32 @@ Answered = Callable[[TransactionEventRequest, TransactionEventResponse], Awaitab
 
 #: Pauses (ms) between attempts to delete an answered event: doubled each time, up to the longest.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1_000, 60_000
-#: So many messages keep their text in memory; the others' is read when their turn comes.
-_TEXTS: Final = 32
 #: How many messages may wait: twice the 10,080 of seven days at 60 s, and some.
 MOST_WAITING: Final = 25_000
 
 
-@dataclass(slots=True)
-class Waiting:
-    """A message in the queue; `text` is None where only the store has it, `tries` counts failures to deliver it."""
+#: Under which name the store keeps what was given up.
+GIVEN_UP: Final = "delivery.given-up"
 
-    key: int
-    transaction_id: str
-    seq_no: int
-    worth: Worth
-    tries: int
-    text: str | None
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """How many messages were discarded by E13.FR.04 in all, and the last of them, without its secrets."""
+
+    number: int = 0
+    transaction_id: str = ""
+    seq_no: int = 0
+    why: str = ""
+    message: str = ""
+
+    @classmethod
+    def from_text(cls, text: str | None) -> GivenUp:
+        """From the store; what cannot be read counts as nothing."""
+        try:
+            return cls(**json.loads(text)) if text else cls()
+        except (ValueError, TypeError) as error:
+            _log.error("what was given up cannot be read", error=str(error))
+            return cls()
 
 
 class Delivery:
@@ -54,8 +71,7 @@ class Delivery:
 
     `attempts` and `interval` (ms) are MessageAttempts and MessageAttemptInterval: a message that the CSMS refuses or
     does not answer within MessageTimeout is tried so often, with pauses that grow by the interval (E13.FR.02 to
-    E13.FR.04); a link that is down costs no attempt. `most` bounds the queue (`shedding`). `answered` gets each answer
-    to an event before that is deleted.
+    E13.FR.04). `most` bounds the queue (`shedding`). `answered` gets each answer to an event before that is deleted.
     """
 
     def __init__(
@@ -71,7 +87,7 @@ class Delivery:
     ) -> None:
         self._station, self._store, self._clock = station, store, clock
         self._send, self._decode, self._answered = send, decode, answered
-        self._queue: deque[Waiting] = deque()
+        self._queue = Backlog()
         self._shed: list[int] = []  # keys that are still to be deleted
         self._open = False
         self._lost_at = -1  # the last key that waited when the link was lost
@@ -81,9 +97,11 @@ class Delivery:
         self.attempts = 3
         self.interval = 60_000
         self.most = most
+        self.given_up = GivenUp()
 
     async def restore(self) -> None:
         """Take up what an earlier life of the gateway has left; it was offline in between (E11.FR.07)."""
+        self.given_up = GivenUp.from_text((await self._store.settings(self._station)).get(GIVEN_UP))
         for event in await self._store.pending(self._station):
             self._take(event)
         self._mark_offline()
@@ -100,9 +118,7 @@ class Delivery:
 
     def pending(self, transaction_id: str | None = None) -> bool:
         """Whether events of a transaction (or any) wait for their answer (E14)."""
-        if transaction_id is None:
-            return any(waiting.transaction_id for waiting in self._queue)
-        return any(waiting.transaction_id == transaction_id for waiting in self._queue)
+        return self._queue.has(transaction_id)
 
     @property
     def waiting(self) -> int:
@@ -129,30 +145,26 @@ class Delivery:
                 while not (self._open and self._queue):
                     self._wake.clear()
                     await self._wake.wait()
-                await self._deliver(self._queue[0])
+                await self._deliver(self._queue.first)
 
     # -- the queue
 
     def _take(self, event: QueuedEvent) -> None:
-        """A message's text stays in memory only as long as few wait before it: a week's would be megabytes."""
-        worth = worth_of(event.transaction_id, event.payload)
-        text = event.payload if len(self._queue) < _TEXTS else None
-        self._queue.append(Waiting(event.key, event.transaction_id, event.seq_no, worth, event.attempts, text))
+        self._queue.append(event, worth_of(event.transaction_id, event.payload))
 
     def _mark_offline(self) -> None:
         if self._queue:
-            self._lost_at = self._queue[-1].key
+            self._lost_at = self._queue.last_key
 
     def _bound(self) -> None:
         """Give up what is worth least where too much waits (E04.FR.07, E04.FR.08)."""
         if len(self._queue) <= self.most:
             return
-        gone = set(to_shed([(waiting.seq_no, waiting.worth) for waiting in self._queue], self.most))
+        gone = to_shed(self._queue.marks(), self.most)
         if not gone:
             return
         _log.error("the queue is full: messages given up", station=self._station, waiting=self.waiting, lost=len(gone))
-        self._shed += [waiting.key for place, waiting in enumerate(self._queue) if place in gone]
-        self._queue = deque(waiting for place, waiting in enumerate(self._queue) if place not in gone)
+        self._shed += self._queue.thin_out(gone)
         self._shedding.set()
 
     async def _delete_what_was_shed(self) -> None:
@@ -187,7 +199,7 @@ class Delivery:
             except CsmsError as error:
                 await self._failed(waiting, error)
                 if waiting.tries >= self.attempts:
-                    await self._remove(waiting)
+                    await self._give_up(waiting, request, error)
                     return
                 await self._pause(self.interval * waiting.tries)
             except ValueError as error:  # the link refuses what the schema does not allow
@@ -216,9 +228,8 @@ class Delivery:
     async def _failed(self, waiting: Waiting, error: CsmsError) -> None:
         """The CSMS has refused it, or has not answered in time; the count outlasts the connection and the process."""
         waiting.tries += 1
-        last = waiting.tries >= self.attempts
-        (_log.error if last else _log.warning)(
-            "message given up" if last else "message failed",
+        _log.warning(
+            "message failed",
             station=self._station,
             transaction=waiting.transaction_id,
             seq_no=waiting.seq_no,
@@ -230,10 +241,37 @@ class Delivery:
         except StoreError as trouble:
             _log.error("attempt not noted", station=self._station, seq_no=waiting.seq_no, error=str(trouble))
 
+    async def _give_up(self, waiting: Waiting, request: Request[Any], error: CsmsError) -> None:
+        """E13.FR.04: it is discarded, and whoever runs the gateway is told what it said."""
+        message = redact(waiting.text if waiting.text is not None else await self._text(waiting))
+        _log.error(
+            "message given up: the CSMS has refused it as often as MessageAttempts allows",
+            station=self._station,
+            action=action_of(request),
+            transaction=waiting.transaction_id,
+            seq_no=waiting.seq_no,
+            tries=waiting.tries,
+            why=str(error),
+            message=message,
+        )
+        number = self.given_up.number + 1
+        self.given_up = GivenUp(number, waiting.transaction_id, waiting.seq_no, str(error), message)
+        try:
+            await self._store.put_settings(self._station, {GIVEN_UP: json.dumps(asdict(self.given_up))})
+        except StoreError as trouble:
+            _log.error("what was given up is not noted", station=self._station, error=str(trouble))
+        await self._remove(waiting)
+
+    async def _text(self, waiting: Waiting) -> str:
+        try:
+            return await self._store.event(self._station, waiting.key)
+        except StoreError:
+            return ""
+
     def _set_aside(self, waiting: Waiting) -> None:
         """It stays in the store, for a gateway that can read it; those after it shall not wait for that."""
         _log.error("message set aside", station=self._station, transaction=waiting.transaction_id, no=waiting.seq_no)
-        self._queue.popleft()
+        self._queue.remove_first()
 
     async def _heed(self, request: Request[Any], response: Any) -> None:
         """Let the answer to an event count. A mistake there is logged; it must not stop the delivery."""
@@ -249,7 +287,7 @@ class Delivery:
 
         It leaves the queue first: who is cancelled here does not take the deletion back, and must not send it again.
         """
-        self._queue.popleft()
+        self._queue.remove_first()
         pause = _FIRST_PAUSE
         while True:
             try:

@@ -6,7 +6,7 @@ variable as settings are named in the store and in a site's configuration: Compo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
@@ -96,6 +96,7 @@ class Key(StrEnum):
     SMART_AVAILABLE = "SmartChargingCtrlr.Available"
     SMART_ENTRIES = "SmartChargingCtrlr.Entries[ChargingProfiles]"
     SMART_LIMIT_CHANGE_SIGNIFICANCE = "SmartChargingCtrlr.LimitChangeSignificance"
+    SMART_NOTIFY_WITH_SCHEDULES = "SmartChargingCtrlr.NotifyChargingLimitWithSchedules"
     SMART_PERIODS_PER_SCHEDULE = "SmartChargingCtrlr.PeriodsPerSchedule"
     SMART_PROFILE_STACK_LEVEL = "SmartChargingCtrlr.ProfileStackLevel"
     SMART_RATE_UNIT = "SmartChargingCtrlr.RateUnit"
@@ -228,6 +229,11 @@ class Row:
     live: bool = False
     reboot: bool = False
     filled: bool = False
+
+    @property
+    def reacts(self) -> str:
+        """Who reacts to a new value: modules of `bridge`, or why nobody has to. Empty where nobody can set one."""
+        return _REACTS.get(self.key, "") if isinstance(self.key, Key) else ""
 
 
 #: The most characters of a value that is set, and of one that is told (DeviceDataCtrlr; the schemas say the same).
@@ -396,7 +402,76 @@ TABLE: tuple[Row, ...] = (
     _flag(Key.SMART_AVAILABLE, True, Mutability.READ_ONLY),
     _fact(Key.SMART_ENTRIES, 0, high=200, live=True),
     Row(Key.SMART_LIMIT_CHANGE_SIGNIFICANCE, Data.DECIMAL, "1.0", "Percent", 0, 100, mutability=_RW),
+    _flag(Key.SMART_NOTIFY_WITH_SCHEDULES, False),
     _fact(Key.SMART_PERIODS_PER_SCHEDULE, 1024),
     _fact(Key.SMART_PROFILE_STACK_LEVEL, 99),
     Row(Key.SMART_RATE_UNIT, Data.MEMBER_LIST, ",".join(ChargingRateUnit), values=tuple(ChargingRateUnit)),
 )
+
+
+#: Who reacts to what can be set, a column of the table by itself, as many rows share a module.
+_READ_BY: Mapping[str, tuple[Key, ...]] = {
+    "gateway.stations": (
+        Key.RETRY_BACK_OFF_WAIT_MINIMUM,
+        Key.RETRY_BACK_OFF_RANDOM_RANGE,
+        Key.RETRY_BACK_OFF_REPEAT_TIMES,
+    ),
+    "station.authorization_block": (
+        Key.AUTH_ENABLED,
+        Key.LOCAL_AUTHORIZE_OFFLINE,
+        Key.LOCAL_PRE_AUTHORIZE,
+        Key.OFFLINE_TX_FOR_UNKNOWN_ID,
+        Key.MASTER_PASS_GROUP_ID,
+        Key.DISABLE_REMOTE_AUTHORIZATION,
+        Key.AUTH_CACHE_ENABLED,
+        Key.AUTH_CACHE_LIFE_TIME,
+        Key.AUTH_CACHE_DISABLE_POST_AUTHORIZE,
+        Key.STOP_TX_ON_INVALID_ID,
+        Key.MAX_ENERGY_ON_INVALID_ID,
+    ),
+    "station.dispatch": (Key.AUTHORIZE_REMOTE_START,),
+    "station.external_notices": (Key.SMART_LIMIT_CHANGE_SIGNIFICANCE, Key.SMART_NOTIFY_WITH_SCHEDULES),
+    "station.meter_values": (
+        Key.SAMPLED_ENABLED,
+        Key.SAMPLED_TX_STARTED_MEASURANDS,
+        Key.SAMPLED_TX_UPDATED_MEASURANDS,
+        Key.SAMPLED_TX_UPDATED_INTERVAL,
+        Key.SAMPLED_TX_ENDED_MEASURANDS,
+        Key.SAMPLED_TX_ENDED_INTERVAL,
+        Key.ALIGNED_ENABLED,
+        Key.ALIGNED_MEASURANDS,
+        Key.ALIGNED_INTERVAL,
+        Key.ALIGNED_SEND_DURING_IDLE,
+        Key.ALIGNED_TX_ENDED_MEASURANDS,
+        Key.ALIGNED_TX_ENDED_INTERVAL,
+        Key.TIME_ZONE,
+    ),
+    "station.network": (
+        Key.NETWORK_CONFIGURATION_PRIORITY,
+        Key.NETWORK_PROFILE_CONNECTION_ATTEMPTS,
+        Key.WEB_SOCKET_PING_INTERVAL,
+        Key.BASIC_AUTH_PASSWORD,
+    ),
+    "station.sessions": (
+        Key.EV_CONNECTION_TIME_OUT,
+        Key.STOP_TX_ON_EV_SIDE_DISCONNECT,
+        Key.TX_START_POINT,
+        Key.TX_STOP_POINT,
+    ),
+    "station.station": (
+        Key.HEARTBEAT_INTERVAL,
+        Key.MESSAGE_ATTEMPTS,
+        Key.MESSAGE_ATTEMPT_INTERVAL,
+        Key.OFFLINE_THRESHOLD,
+        Key.QUEUE_ALL_MESSAGES,
+    ),
+    "station.wishes": (Key.EVSE_HANDS_OFF,),
+}
+#: What can be set without anybody who reacts, and why that is no pretence.
+NOTHING_TO_DO: Mapping[Key, str] = {
+    Key.RESET_RETRIES: "nobody: a restart of the station does not fail",
+    Key.AUTH_CACHE_POLICY: "nobody: it has one choice",
+    Key.TIME_SOURCE: "nobody: it has one choice",
+    Key.ORGANIZATION_NAME: "nobody yet: it is for client certificates, which are for security profile 3",
+}
+_REACTS: Mapping[Key, str] = {key: module for module, keys in _READ_BY.items() for key in keys} | dict(NOTHING_TO_DO)

@@ -39,6 +39,10 @@ class UntrustedCsms(LinkDown):
     """The CSMS's certificate was not accepted (A00.FR.309)."""
 
 
+class NotAuthenticated(LinkDown):
+    """The CSMS does not take the station's name and password (HTTP status 401, A00.FR.204)."""
+
+
 class CallTimeout(CsmsError):  # noqa: N818 - what happened
     """The CSMS did not answer a CALL in time."""
 
@@ -140,8 +144,8 @@ class Link:
                 try:
                     connection = await self._dialer.dial((self._adapter.subprotocol,))
                 except CsmsError as error:
-                    self.trouble = str(error)
-                    _log.info("dial failed", why=self.trouble)
+                    before, self.trouble = self.trouble, str(error)
+                    (_log.info if self.trouble == before else _log.warning)("dial failed", why=self.trouble)
                 else:
                     back_off.reset()
                     await self._serve(connection, handler)

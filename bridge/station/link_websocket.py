@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio.sslproto
 import base64
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import quote, urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from bridge.errors import ConfigError
-from bridge.station.link import LinkDown, UntrustedCsms
+from bridge.station.link import LinkDown, NotAuthenticated, UntrustedCsms
 
 #: Part 4, 3.1.1 and Part 2, BasicAuthPassword.
 LONGEST_IDENTITY = 48
 LONGEST_PASSWORD = 40
+
+#: asyncio holds a buffer of this size for every TLS connection, 256 KiB if it is left alone: more than all the rest of
+#: a station takes. A longer record is read in pieces.
+TLS_BUFFER: Final = 4 * 1024
+asyncio.sslproto.SSLProtocol.max_size = TLS_BUFFER
 
 #: The library logs headers, the password among them, where DEBUG is on: it is off for this logger.
 _library_log = logging.getLogger("ocpp_echonet.websockets")
@@ -93,7 +99,7 @@ class WebSocketDialer:
                 logger=_library_log,
             )
         except InvalidStatus as error:
-            raise LinkDown(f"the CSMS answered with HTTP status {error.response.status_code}") from error
+            raise _refusal(error.response.status_code, settings) from error
         except ssl.SSLCertVerificationError as error:
             raise UntrustedCsms(f"the CSMS's certificate is not trusted: {error.verify_message}") from error
         except (OSError, EOFError, ValueError, ImportError, WebSocketException) as error:
@@ -103,6 +109,7 @@ class WebSocketDialer:
             # The library takes that as success; by 3.2 the connection is of no use.
             await socket.close(1002, "no common subprotocol")
             raise LinkDown(f"the CSMS agrees to none of {', '.join(subprotocols)}")
+        socket.request = None  # headers that nobody asks for any more: some KiB of every station, and the password
         return WebSocketConnection(socket)
 
 
@@ -136,6 +143,26 @@ class WebSocketConnection:
     def ended(self) -> str:
         """Who closed it with which code and reason; 1006 where no close frame came."""
         return self._trouble or f"{self._socket.close_code} {self._socket.close_reason or ''}".rstrip()
+
+
+#: What an HTTP status in place of a WebSocket says (Part 4, 3.3; Part 2, A00), and who can mend it.
+_REFUSALS: Final[Mapping[int, str]] = {
+    401: "it does not take the name {identity!r} with this password: compare password_file (or BasicAuthPassword, if a "
+    "CSMS has set it) with what the CSMS has for this station",
+    403: "it knows {identity!r} and does not let it in, or wants it to come another way: it has to be allowed there",
+    404: "it knows no station {identity!r}, or nothing is at that path: compare the station's id and {url} with what "
+    "the CSMS's operator has given",
+    429: "too many stations or attempts: nothing is to be done here, the next attempt comes by itself",
+    503: "it is out of order: nothing is to be done here, the next attempt comes by itself",
+}
+
+
+def _refusal(status: int, settings: WebSocketSettings) -> LinkDown:
+    """What a refused handshake means, for the log, the page and `status`. No refusal ends the dialling."""
+    mend = _REFUSALS.get(status, "it takes no WebSocket at {url}: compare that with what its operator has given")
+    kind = NotAuthenticated if status == 401 else LinkDown
+    said = mend.format(identity=settings.identity, url=settings.connection_url)
+    return kind(f"the CSMS answered with HTTP status {status}: {said}")
 
 
 def _authorization(settings: WebSocketSettings) -> dict[str, str]:

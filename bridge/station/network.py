@@ -19,7 +19,7 @@ from bridge.station import network_profiles as rules
 from bridge.station.device_model import DeviceModel
 from bridge.station.device_model_table import Key
 from bridge.station.device_model_values import Complaint
-from bridge.station.link import Answer, Connection, Dialer, LinkDown, UntrustedCsms
+from bridge.station.link import Answer, Connection, Dialer, LinkDown, NotAuthenticated, UntrustedCsms
 from bridge.station.messages import (
     DeleteCertificateRequest,
     DeleteCertificateResponse,
@@ -164,6 +164,9 @@ class Network:
             raise LinkDown(f"the network profile cannot be used: {error}") from error
         except UntrustedCsms as error:
             self.told(SecurityEvent.INVALID_CSMS_CERTIFICATE, f"{profile.url}: {error}")
+            raise
+        except NotAuthenticated as error:
+            self.told(SecurityEvent.FAILED_TO_AUTHENTICATE_AT_CSMS, f"{profile.url}: {error}")
             raise
         if role is Role.CURRENT and not rules.is_plain(profile):
             await self._keep_roots(self.roots.proved())

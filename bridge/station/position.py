@@ -24,6 +24,8 @@ class EvseSettings:
     voltage: int = 200_000
     phases: int = 1
     plug_token: IdToken | PlugSource | None = None
+    hems: bool = False  # another controller at the unit is the home's energy management
+    foreign_limit_lasts: int | None = None  # ms, what somebody else sets at the unit counts so long at most
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class Position:
     deadline: Timer
     seq_no: int = 0
     limit: int | None = None  # mW, of the composite schedule, while a transaction goes on
+    discharge_bound: int | None = None  # mW, what somebody else lowered at the unit; no profile has words for it
     power_path_closed: int | None = None  # ms since 1970
     hands_off: bool = False
     stopping: bool = False  # energy that nobody has a right to is being stopped
@@ -94,6 +97,7 @@ class Position:
         return Wanted(
             mode=mode,
             target=target,
+            discharge_bound=self.discharge_bound,
             amount=self._amount(),
             authorized=self.session.entitled,
             in_transaction=self.session.transaction_id is not None,

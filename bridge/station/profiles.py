@@ -1,52 +1,37 @@
-"""Which charging profiles may be installed, what they replace, and which a request clears or reports (K01, K09, K10).
+"""Which charging profiles may be installed, and why not: a table of rules, each with its clauses and its reason (K01).
 
-Pure: a profile, those installed and the rules of the station in; a verdict or a new set out. What the profiles then
-mean at an instant is `composite`'s subject.
+Pure: a profile, those installed and what the station takes in; a verdict out. What the profiles then mean at an instant
+is `composite`'s subject, what is replaced, cleared and reported is `profile_store`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
+from math import isfinite
 from typing import TypeAlias
 
+from bridge.station.limits import DEFAULT_PHASES, InstalledProfile
 from bridge.station.messages import (
-    ChargingLimitSource,
     ChargingProfile,
-    ChargingProfileCriterion,
     ChargingProfileKind,
     ChargingProfilePurpose,
     ChargingProfileStatus,
     ChargingRateUnit,
     ChargingSchedule,
-    ClearChargingProfileRequest,
-    ClearChargingProfileStatus,
+    ChargingSchedulePeriod,
     StatusInfo,
 )
 from bridge.station.reason_codes import ReasonCode
 
 _Purpose = ChargingProfilePurpose
-#: K01.FR.49: what an absent numberPhases means on AC.
-DEFAULT_PHASES = 3
+_Kind = ChargingProfileKind
 _LONGEST_INFO = 512
 _ALWAYS_BEGUN = datetime.min.replace(tzinfo=UTC)
 _NEVER_OVER = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class InstalledProfile:
-    """A profile and the EVSE that owns it (0: the station). `source` is who set it."""
-
-    evse_id: int
-    profile: ChargingProfile
-    source: ChargingLimitSource = ChargingLimitSource.CSO
-
-    @property
-    def external(self) -> bool:
-        """Whether no CSMS may replace or clear it (K01.FR.05, K10.FR.04)."""
-        return self.profile.charging_profile_purpose is _Purpose.CHARGING_STATION_EXTERNAL_CONSTRAINTS
+_PHASES = (1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +63,14 @@ class ProfileRules:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a profile is taken, why (not), and the ids of the installed profiles that it replaces."""
+    """Whether a profile is taken, why (not), by which clauses, and the ids of the installed profiles that it
+    replaces."""
 
     status: ChargingProfileStatus
     reason: ReasonCode | None = None
     info: str = ""
     replaces: tuple[int, ...] = ()
+    clauses: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -97,7 +84,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class Case:
     """A profile under test, with everything that is looked at."""
 
     evse_id: int
@@ -113,21 +100,49 @@ class _Case:
 
     @property
     def purpose(self) -> ChargingProfilePurpose:
+        """What the profile is for."""
         return self.profile.charging_profile_purpose
 
     @property
     def schedule(self) -> ChargingSchedule:
+        """Its (first) schedule."""
         return self.profile.charging_schedule[0]
 
+    @property
+    def periods(self) -> tuple[ChargingSchedulePeriod, ...]:
+        """The schedule's periods."""
+        return self.schedule.charging_schedule_period
 
-_Complaint: TypeAlias = tuple[ReasonCode, str] | None
+    @property
+    def alternating(self) -> tuple[EvseRules, ...]:
+        """The AC EVSEs that it acts on; on DC phases are let go by (K01.FR.44)."""
+        return tuple(evse for evse in self.rules.of(self.evse_id) if not evse.direct_current)
+
+    @property
+    def acts_on(self) -> str | None:
+        """The transaction that a TxProfile is for, if that is known by now."""
+        given = self.profile.transaction_id
+        return self.rules.evses[self.evse_id].transaction_id if given is None else given
+
+
+#: What is wrong, in words, or None.
+Check: TypeAlias = Callable[[Case], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One way in which a profile can be wrong: the clauses that say so, and the reason of the answer (Rejected)."""
+
+    clauses: tuple[str, ...]
+    reason: ReasonCode
+    check: Check
 
 
 def check_profile(
     evse_id: int, profile: ChargingProfile, installed: Sequence[InstalledProfile], rules: ProfileRules
 ) -> Verdict:
     """Judge a SetChargingProfileRequest (K01). A transaction is known if it is that of the EVSE named."""
-    return _judge(_Case(evse_id, profile, rules, installed))
+    return _judge(Case(evse_id, profile, rules, installed))
 
 
 def check_start_profile(
@@ -135,223 +150,242 @@ def check_start_profile(
 ) -> Verdict:
     """Judge the profile of a RequestStartTransactionRequest (F01.FR.08-11, F01.FR.26, K05): a TxProfile without a
     transactionId, which is given its transaction when that begins."""
-    return _judge(_Case(evse_id, profile, rules, installed, starting=True))
+    return _judge(Case(evse_id, profile, rules, installed, starting=True))
 
 
-def install(installed: Sequence[InstalledProfile], new: InstalledProfile) -> tuple[InstalledProfile, ...]:
-    """The set with a profile that was accepted; one of the same id goes (K01.FR.05)."""
-    return (*(item for item in installed if item.profile.id != new.profile.id), new)
-
-
-def without_transaction(
-    installed: Sequence[InstalledProfile], transaction_id: str
-) -> tuple[tuple[InstalledProfile, ...], tuple[int, ...]]:
-    """The set after a transaction has ended, and the ids that went: its TxProfiles (K02.FR.05)."""
-    gone = tuple(
-        item.profile.id
-        for item in installed
-        if item.profile.charging_profile_purpose is _Purpose.TX_PROFILE
-        and item.profile.transaction_id == transaction_id
-    )
-    return tuple(item for item in installed if item.profile.id not in gone), gone
-
-
-def clear(
-    installed: Sequence[InstalledProfile], request: ClearChargingProfileRequest
-) -> tuple[ClearChargingProfileStatus, tuple[InstalledProfile, ...], tuple[int, ...]]:
-    """Carry out a ClearChargingProfileRequest (K10): the status, the set that is left and the ids that went.
-
-    An id alone decides when it is given (K10.FR.03), else all criteria together (K10.FR.04). External constraints
-    never match (K10.FR.08, K10.FR.09).
-    """
-    gone = tuple(item.profile.id for item in installed if not item.external and _cleared(item, request))
-    left = tuple(item for item in installed if item.external or item.profile.id not in gone)
-    status = ClearChargingProfileStatus.ACCEPTED if gone else ClearChargingProfileStatus.UNKNOWN
-    return status, left, gone
-
-
-def _cleared(item: InstalledProfile, request: ClearChargingProfileRequest) -> bool:
-    if request.charging_profile_id is not None:
-        return item.profile.id == request.charging_profile_id
-    wanted = request.charging_profile_criteria
-    if wanted is None:
-        return True
-    return (
-        wanted.evse_id in (None, item.evse_id)
-        and wanted.stack_level in (None, item.profile.stack_level)
-        and wanted.charging_profile_purpose in (None, item.profile.charging_profile_purpose)
-    )
-
-
-def matching(
-    installed: Iterable[InstalledProfile], criterion: ChargingProfileCriterion, evse_id: int | None = None
-) -> tuple[InstalledProfile, ...]:
-    """What a GetChargingProfilesRequest asks for (K09): by id, or by all other criteria together."""
-
-    def matches(item: InstalledProfile) -> bool:
-        if evse_id is not None and item.evse_id != evse_id:
-            return False
-        if criterion.charging_profile_id is not None:
-            return item.profile.id in criterion.charging_profile_id
-        sources = criterion.charging_limit_source
-        return (
-            criterion.stack_level in (None, item.profile.stack_level)
-            and criterion.charging_profile_purpose in (None, item.profile.charging_profile_purpose)
-            and (sources is None or item.source in sources)
-        )
-
-    return tuple(item for item in installed if matches(item))
-
-
-def _judge(case: _Case) -> Verdict:
-    for rule in _RULES:
-        if complaint := rule(case):
-            return Verdict(ChargingProfileStatus.REJECTED, *complaint)
+def _judge(case: Case) -> Verdict:
+    for rule in RULES:
+        if said := rule.check(case):
+            return Verdict(ChargingProfileStatus.REJECTED, rule.reason, said, clauses=rule.clauses)
     replaces = tuple(item.profile.id for item in case.installed if item.profile.id == case.profile.id)
     warning = _phase_warning(case)
     reason = ReasonCode.NO_ERROR if warning else None
     return Verdict(ChargingProfileStatus.ACCEPTED, reason, warning, replaces)
 
 
-def _evse(case: _Case) -> _Complaint:
-    """K01.FR.28."""
-    if case.evse_id == 0 or case.evse_id in case.rules.evses:
+def _phase_warning(case: Case) -> str:
+    """K01.FR.45, K01.FR.49: more phases are presumed than there are, which makes less power than a reader expects."""
+    real = min((evse.phases for evse in case.alternating), default=None)
+    presumed = max(period.number_phases or DEFAULT_PHASES for period in case.periods)
+    if real is None or presumed <= real:
+        return ""
+    return f"numberPhases {presumed} is presumed, {real} exist: the limit per phase is applied to those"
+
+
+# -- whom it is for
+
+
+def _unknown_evse(case: Case) -> str | None:
+    known = case.evse_id == 0 or case.evse_id in case.rules.evses
+    return None if known else f"there is no EVSE {case.evse_id}"
+
+
+def _external_purpose(case: Case) -> str | None:
+    external = case.purpose is _Purpose.CHARGING_STATION_EXTERNAL_CONSTRAINTS
+    return "external constraints are not set by a CSMS" if external else None
+
+
+def _start_purpose(case: Case) -> str | None:
+    wrong = case.starting and case.purpose is not _Purpose.TX_PROFILE
+    return "a transaction is started with a TxProfile only" if wrong else None
+
+
+def _tx_on_station(case: Case) -> str | None:
+    wrong = case.purpose is _Purpose.TX_PROFILE and case.evse_id == 0
+    return "a TxProfile belongs to an EVSE above 0" if wrong else None
+
+
+def _max_on_evse(case: Case) -> str | None:
+    wrong = case.purpose is _Purpose.CHARGING_STATION_MAX_PROFILE and case.evse_id != 0
+    return "a ChargingStationMaxProfile belongs to EVSE 0" if wrong else None
+
+
+def _stack_level(case: Case) -> str | None:
+    most = case.rules.max_stack_level
+    return None if 0 <= case.profile.stack_level <= most else f"the stack level must be 0 to {most}"
+
+
+def _needless_transaction(case: Case) -> str | None:
+    binds = case.purpose is _Purpose.TX_PROFILE and not case.starting
+    return None if binds or case.profile.transaction_id is None else "a transactionId has no place here"
+
+
+def _no_transaction(case: Case) -> str | None:
+    if not _binds(case) or case.rules.evses[case.evse_id].transaction_id is not None:
         return None
-    return ReasonCode.UNKNOWN_EVSE, f"there is no EVSE {case.evse_id}"
+    return f"EVSE {case.evse_id} has no transaction"
 
 
-def _purpose(case: _Case) -> _Complaint:
-    """K01.FR.16, K01.FR.22; section K 3.2 for ChargingStationMaxProfile; F01 for a start."""
-    if case.purpose is _Purpose.CHARGING_STATION_EXTERNAL_CONSTRAINTS:
-        return ReasonCode.INVALID_PROFILE, "external constraints are not set by a CSMS"
-    if case.starting and case.purpose is not _Purpose.TX_PROFILE:
-        return ReasonCode.INVALID_PROFILE, "a transaction is started with a TxProfile only"
-    if case.purpose is _Purpose.TX_PROFILE and case.evse_id == 0:
-        return ReasonCode.INVALID_PROFILE, "a TxProfile belongs to an EVSE above 0"
-    if case.purpose is _Purpose.CHARGING_STATION_MAX_PROFILE and case.evse_id != 0:
-        return ReasonCode.INVALID_PROFILE, "a ChargingStationMaxProfile belongs to EVSE 0"
-    return None
+def _missing_transaction(case: Case) -> str | None:
+    return "a TxProfile needs a transactionId" if _binds(case) and case.profile.transaction_id is None else None
 
 
-def _stack_level(case: _Case) -> _Complaint:
-    if 0 <= case.profile.stack_level <= case.rules.max_stack_level:
+def _unknown_transaction(case: Case) -> str | None:
+    if not _binds(case) or case.rules.evses[case.evse_id].transaction_id == case.profile.transaction_id:
         return None
-    return ReasonCode.INVALID_STACK_LEVEL, f"the stack level must be 0 to {case.rules.max_stack_level}"
+    return f"EVSE {case.evse_id} has no such transaction"
 
 
-def _transaction(case: _Case) -> _Complaint:
-    """K01.FR.03, K01.FR.09, K01.FR.33."""
-    given = case.profile.transaction_id
-    if case.purpose is not _Purpose.TX_PROFILE or case.starting:
-        return (ReasonCode.INVALID_PROFILE, "a transactionId has no place here") if given is not None else None
-    if given is None:
-        return ReasonCode.MISSING_PARAM, "a TxProfile needs a transactionId"
-    if case.rules.evses[case.evse_id].transaction_id != given:
-        return ReasonCode.TX_NOT_FOUND, f"EVSE {case.evse_id} has no such transaction"
-    return None
+def _binds(case: Case) -> bool:
+    return case.purpose is _Purpose.TX_PROFILE and not case.starting
 
 
-def _kind(case: _Case) -> _Complaint:
-    """K01.FR.34, K01.FR.38, K01.FR.40, K01.FR.41."""
-    kind, profile = case.profile.charging_profile_kind, case.profile
-    if len(profile.charging_schedule) != 1:
-        return ReasonCode.INVALID_PROFILE, "exactly one chargingSchedule is taken"
-    if kind is ChargingProfileKind.RECURRING and profile.recurrency_kind is None:
-        return ReasonCode.INVALID_PROFILE, "a recurring profile needs a recurrencyKind"
-    relative = kind is ChargingProfileKind.RELATIVE
-    if relative and case.purpose is _Purpose.CHARGING_STATION_MAX_PROFILE:
-        return ReasonCode.INVALID_PROFILE, "a ChargingStationMaxProfile cannot be relative"
-    if relative != (case.schedule.start_schedule is None):
-        return ReasonCode.INVALID_SCHEDULE, f"startSchedule must be {'absent' if relative else 'given'} here"
-    return None
+# -- what it says of time
 
 
-def _validity(case: _Case) -> _Complaint:
+def _several_schedules(case: Case) -> str | None:
+    return None if len(case.profile.charging_schedule) == 1 else "exactly one chargingSchedule is taken"
+
+
+def _no_recurrency(case: Case) -> str | None:
+    wrong = case.profile.charging_profile_kind is _Kind.RECURRING and case.profile.recurrency_kind is None
+    return "a recurring profile needs a recurrencyKind" if wrong else None
+
+
+def _relative_max(case: Case) -> str | None:
+    relative = case.profile.charging_profile_kind is _Kind.RELATIVE
+    wrong = relative and case.purpose is _Purpose.CHARGING_STATION_MAX_PROFILE
+    return "a ChargingStationMaxProfile cannot be relative" if wrong else None
+
+
+def _no_start(case: Case) -> str | None:
+    relative = case.profile.charging_profile_kind is _Kind.RELATIVE
+    return None if relative or case.schedule.start_schedule is not None else "startSchedule must be given here"
+
+
+def _needless_start(case: Case) -> str | None:
+    relative = case.profile.charging_profile_kind is _Kind.RELATIVE
+    return "startSchedule must be absent here" if relative and case.schedule.start_schedule is not None else None
+
+
+def _validity(case: Case) -> str | None:
     begin, end = _span(case.profile)
-    return (ReasonCode.INVALID_PROFILE, "validTo must be after validFrom") if end <= begin else None
+    return "validTo must be after validFrom" if end <= begin else None
 
 
-def _rate_unit(case: _Case) -> _Complaint:
-    """K01.FR.26."""
+def _duration(case: Case) -> str | None:
+    duration = case.schedule.duration
+    return "the duration is negative" if duration is not None and duration < 0 else None
+
+
+def _too_many_periods(case: Case) -> str | None:
+    most = case.rules.max_periods
+    return f"at most {most} periods are taken" if len(case.periods) > most else None
+
+
+def _first_period(case: Case) -> str | None:
+    right = bool(case.periods) and case.periods[0].start_period == 0
+    return None if right else "the first period must start at 0"
+
+
+def _period_order(case: Case) -> str | None:
+    wrong = any(later.start_period <= earlier.start_period for earlier, later in pairwise(case.periods))
+    return "the periods must stand in order" if wrong else None
+
+
+# -- what it says of power
+
+
+def _rate_unit(case: Case) -> str | None:
     unit = case.schedule.charging_rate_unit
-    if unit in case.rules.rate_units:
+    return None if unit in case.rules.rate_units else f"limits in {unit} are not taken"
+
+
+def _no_number(case: Case) -> str | None:
+    least = case.schedule.min_charging_rate
+    numbers = (*(period.limit for period in case.periods), *(() if least is None else (least,)))
+    return None if all(isfinite(number) for number in numbers) else "a limit is a finite number"
+
+
+def _minimum(case: Case) -> str | None:
+    return "minChargingRate is negative" if (case.schedule.min_charging_rate or 0) < 0 else None
+
+
+def _negative_bound(case: Case) -> str | None:
+    wrong = case.purpose is _Purpose.CHARGING_STATION_MAX_PROFILE and _orders_discharge(case)
+    return "a ChargingStationMaxProfile bounds charging; it cannot order a discharge" if wrong else None
+
+
+def _discharge(case: Case) -> str | None:
+    if not _orders_discharge(case) or all(evse.negative_limit for evse in case.rules.of(case.evse_id)):
         return None
-    return ReasonCode.UNSUPPORTED_RATE_UNIT, f"limits in {unit} are not taken"
+    return f"negative limits are not allowed on EVSE {case.evse_id}"
 
 
-def _periods(case: _Case) -> _Complaint:
-    """K01.FR.31, K01.FR.35."""
-    starts = [period.start_period for period in case.schedule.charging_schedule_period]
-    if len(starts) > case.rules.max_periods:
-        return ReasonCode.TOO_MANY_ELEMENTS, f"at most {case.rules.max_periods} periods are taken"
-    if not starts or starts[0] != 0:
-        return ReasonCode.INVALID_SCHEDULE, "the first period must start at 0"
-    if any(later <= earlier for earlier, later in pairwise(starts)):
-        return ReasonCode.INVALID_SCHEDULE, "the periods must stand in order"
-    if case.schedule.duration is not None and case.schedule.duration < 0:
-        return ReasonCode.INVALID_SCHEDULE, "the duration is negative"
-    return None
+def _orders_discharge(case: Case) -> bool:
+    return any(period.limit < 0 for period in case.periods)
 
 
-def _negative(case: _Case) -> _Complaint:
-    """A negative limit orders a discharge: only where the site allows it, and never as a bound."""
-    if min(period.limit for period in case.schedule.charging_schedule_period) >= 0:
+# -- phases, of AC
+
+
+def _number_phases(case: Case) -> str | None:
+    wrong = case.alternating and any(p.number_phases not in (None, *_PHASES) for p in case.periods)
+    return "numberPhases must be 1 to 3" if wrong else None
+
+
+def _phase_to_use(case: Case) -> str | None:
+    used = [period for period in case.periods if period.phase_to_use is not None]
+    wrong = case.alternating and any(p.number_phases != 1 or p.phase_to_use not in _PHASES for p in used)
+    return "phaseToUse must be 1 to 3, with numberPhases 1" if wrong else None
+
+
+def _fewer_phases(case: Case) -> str | None:
+    fewest = min((period.number_phases or DEFAULT_PHASES for period in case.periods), default=DEFAULT_PHASES)
+    fixed = (evse.phases for evse in case.alternating if fewest < evse.phases and not evse.phase_switching)
+    return next((f"{phases} phases are used, fewer cannot be ensured" for phases in fixed), None)
+
+
+def _other_phase(case: Case) -> str | None:
+    wanted = {period.phase_to_use for period in case.periods} - {None}
+    fixed = (evse.phase for evse in case.alternating if not evse.phase_switching and wanted - {evse.phase})
+    return next((f"phase {phase} is used and cannot be switched" for phase in fixed), None)
+
+
+def _phase_conflict(case: Case) -> str | None:
+    """Between a bound of the station and what is charged by; where they would meet is not looked at, as a relative
+    profile may begin at any time."""
+    wanted = {period.phase_to_use for period in case.periods} - {None}
+    if not wanted or not case.alternating:
         return None
-    if case.purpose is _Purpose.CHARGING_STATION_MAX_PROFILE:
-        return ReasonCode.INVALID_SCHEDULE, "a ChargingStationMaxProfile bounds charging; it cannot order a discharge"
-    if all(evse.negative_limit for evse in case.rules.of(case.evse_id)):
-        return None
-    return ReasonCode.INVALID_SCHEDULE, f"negative limits are not allowed on EVSE {case.evse_id}"
-
-
-def _phases(case: _Case) -> _Complaint:
-    """K01.FR.19, K01.FR.20, K01.FR.43-48. On DC the phases are let go by (K01.FR.44)."""
-    for evse in case.rules.of(case.evse_id):
-        if evse.direct_current:
-            continue
-        for period in case.schedule.charging_schedule_period:
-            if said := _phase_fault(period.number_phases, period.phase_to_use, evse):
-                return said
-    return None
-
-
-def _phase_fault(number: int | None, use: int | None, evse: EvseRules) -> _Complaint:
-    if number is not None and number not in (1, 2, 3):
-        return ReasonCode.INVALID_SCHEDULE, "numberPhases must be 1 to 3"
-    if use is not None and (number != 1 or use not in (1, 2, 3)):
-        return ReasonCode.INVALID_SCHEDULE, "phaseToUse must be 1 to 3, with numberPhases 1"
-    if number is not None and number < evse.phases and not evse.phase_switching:
-        return ReasonCode.UNSUPPORTED_PARAM, f"{evse.phases} phases are used, fewer cannot be ensured"
-    if use is not None and not evse.phase_switching and use != evse.phase:
-        return ReasonCode.UNSUPPORTED_PARAM, f"phase {evse.phase} is used and cannot be switched"
-    return None
-
-
-def _external(case: _Case) -> _Complaint:
-    """K01.FR.05."""
-    if any(item.external and item.profile.id == case.profile.id for item in case.installed):
-        return ReasonCode.INVALID_PROFILE, f"{case.profile.id} is the id of an external constraint"
-    return None
-
-
-def _duplicate(case: _Case) -> _Complaint:
-    """K01.FR.06, K01.FR.39, K01.FR.52, K01.FR.53."""
     for other in case.others:
-        if (
-            other.profile.charging_profile_purpose is case.purpose
-            and other.profile.stack_level == case.profile.stack_level
-            and _collide(case, other)
-        ):
-            return ReasonCode.DUPLICATE_PROFILE, f"profile {other.profile.id} has this purpose and stack level"
+        if _bounds(other.purpose) == _bounds(case.purpose) or not _meet(case.evse_id, other.evse_id):
+            continue
+        used = {period.phase_to_use for period in other.profile.charging_schedule[0].charging_schedule_period} - {None}
+        if used and len(used | wanted) > 1:
+            return f"profile {other.profile.id} uses another phase"
     return None
 
 
-def _collide(case: _Case, other: InstalledProfile) -> bool:
+def _bounds(purpose: ChargingProfilePurpose) -> bool:
+    return purpose not in (_Purpose.TX_PROFILE, _Purpose.TX_DEFAULT_PROFILE)
+
+
+def _meet(one: int, other: int) -> bool:
+    return 0 in (one, other) or one == other
+
+
+# -- what is there already
+
+
+def _external_id(case: Case) -> str | None:
+    taken = any(item.external and item.profile.id == case.profile.id for item in case.installed)
+    return f"{case.profile.id} is the id of an external constraint" if taken else None
+
+
+def _duplicate(case: Case) -> str | None:
+    for other in case.others:
+        same = other.purpose is case.purpose and other.profile.stack_level == case.profile.stack_level
+        if same and _collide(case, other):
+            return f"profile {other.profile.id} has this purpose and stack level"
+    return None
+
+
+def _collide(case: Case, other: InstalledProfile) -> bool:
     if case.purpose is _Purpose.TX_PROFILE:
-        same_start = case.starting and other.evse_id == case.evse_id and other.profile.transaction_id is None
-        return same_start or (
-            other.profile.transaction_id is not None and other.profile.transaction_id == case.profile.transaction_id
-        )
+        if other.waits:
+            return case.starting and other.evse_id == case.evse_id
+        return other.profile.transaction_id == case.acts_on
     if other.evse_id == case.evse_id:
         return _overlap(case.profile, other.profile)
     # The station's TxDefaultProfile acts on every EVSE, whatever the validity (K01.FR.52, K01.FR.53).
@@ -359,7 +393,6 @@ def _collide(case: _Case, other: InstalledProfile) -> bool:
 
 
 def _span(profile: ChargingProfile) -> tuple[datetime, datetime]:
-    """K01.FR.10, K01.FR.36, K01.FR.37."""
     return profile.valid_from or _ALWAYS_BEGUN, profile.valid_to or _NEVER_OVER
 
 
@@ -368,36 +401,44 @@ def _overlap(one: ChargingProfile, other: ChargingProfile) -> bool:
     return begin < other_end and other_begin < end
 
 
-def _room(case: _Case) -> _Complaint:
-    if len(case.others) < case.rules.max_profiles:
-        return None
-    return ReasonCode.OUT_OF_STORAGE, f"{case.rules.max_profiles} profiles are installed"
+def _room(case: Case) -> str | None:
+    most = case.rules.max_profiles
+    return f"{most} profiles are installed" if len(case.others) >= most else None
 
 
-def _phase_warning(case: _Case) -> str:
-    """K01.FR.45, K01.FR.49: more phases are presumed than there are, which makes less power than a reader expects."""
-    real = min((evse.phases for evse in case.rules.of(case.evse_id) if not evse.direct_current), default=None)
-    if real is None:
-        return ""
-    presumed = max(period.number_phases or DEFAULT_PHASES for period in case.schedule.charging_schedule_period)
-    if presumed <= real:
-        return ""
-    return f"numberPhases {presumed} is presumed, {real} exist: the limit per phase is applied to those"
-
-
-#: What is looked at, in order; the first complaint is the answer. Each names its clauses.
-_RULES: tuple[Callable[[_Case], _Complaint], ...] = (
-    _evse,
-    _purpose,
-    _stack_level,
-    _transaction,
-    _kind,
-    _validity,
-    _rate_unit,
-    _periods,
-    _negative,
-    _phases,
-    _external,
-    _duplicate,
-    _room,
+#: What is looked at, in order; the first that has something to say is the answer.
+RULES: tuple[Rule, ...] = (
+    Rule(("K01.FR.28",), ReasonCode.UNKNOWN_EVSE, _unknown_evse),
+    Rule(("K01.FR.22", "K02.FR.07", "K03.FR.08"), ReasonCode.INVALID_PROFILE, _external_purpose),
+    Rule(("F01.FR.09", "K05.FR.02"), ReasonCode.INVALID_PROFILE, _start_purpose),
+    Rule(("K01.FR.16",), ReasonCode.INVALID_PROFILE, _tx_on_station),
+    Rule(("K 3.2", "K04.FR.03"), ReasonCode.INVALID_PROFILE, _max_on_evse),
+    Rule(("ProfileStackLevel",), ReasonCode.INVALID_STACK_LEVEL, _stack_level),
+    Rule(("ChargingProfileType.transactionId", "F01.FR.11"), ReasonCode.INVALID_PROFILE, _needless_transaction),
+    Rule(("K01.FR.09",), ReasonCode.TX_NOT_FOUND, _no_transaction),
+    Rule(("K01.FR.03",), ReasonCode.MISSING_PARAM, _missing_transaction),
+    Rule(("K01.FR.33",), ReasonCode.TX_NOT_FOUND, _unknown_transaction),
+    Rule(("K01.FR.34", "ChargingProfileType.chargingSchedule"), ReasonCode.INVALID_PROFILE, _several_schedules),
+    Rule(("K 3.3",), ReasonCode.INVALID_PROFILE, _no_recurrency),
+    Rule(("K01.FR.38",), ReasonCode.INVALID_PROFILE, _relative_max),
+    Rule(("K01.FR.40",), ReasonCode.INVALID_SCHEDULE, _no_start),
+    Rule(("K01.FR.41",), ReasonCode.INVALID_SCHEDULE, _needless_start),
+    Rule(("K01.FR.36", "K01.FR.37"), ReasonCode.INVALID_PROFILE, _validity),
+    Rule(("ChargingScheduleType.duration",), ReasonCode.INVALID_SCHEDULE, _duration),
+    Rule(("PeriodsPerSchedule",), ReasonCode.TOO_MANY_ELEMENTS, _too_many_periods),
+    Rule(("K01.FR.31",), ReasonCode.INVALID_SCHEDULE, _first_period),
+    Rule(("K01.FR.35",), ReasonCode.INVALID_SCHEDULE, _period_order),
+    Rule(("K01.FR.26",), ReasonCode.UNSUPPORTED_RATE_UNIT, _rate_unit),
+    Rule(("ChargingSchedulePeriodType.limit",), ReasonCode.INVALID_SCHEDULE, _no_number),
+    Rule(("ChargingScheduleType.minChargingRate",), ReasonCode.INVALID_SCHEDULE, _minimum),
+    Rule(("K 3.2", "translation.md, Discharge"), ReasonCode.INVALID_SCHEDULE, _negative_bound),
+    Rule(("translation.md, Discharge",), ReasonCode.INVALID_SCHEDULE, _discharge),
+    Rule(("ChargingSchedulePeriodType.numberPhases",), ReasonCode.INVALID_SCHEDULE, _number_phases),
+    Rule(("K01.FR.19",), ReasonCode.INVALID_SCHEDULE, _phase_to_use),
+    Rule(("K01.FR.43",), ReasonCode.UNSUPPORTED_PARAM, _fewer_phases),
+    Rule(("K01.FR.20", "K01.FR.48"), ReasonCode.UNSUPPORTED_PARAM, _other_phase),
+    Rule(("K 3.7 (errata 2025-09, 2.36)",), ReasonCode.INVALID_SCHEDULE, _phase_conflict),
+    Rule(("K01.FR.05",), ReasonCode.INVALID_PROFILE, _external_id),
+    Rule(("K01.FR.06", "K01.FR.39", "K01.FR.52", "K01.FR.53"), ReasonCode.DUPLICATE_PROFILE, _duplicate),
+    Rule(("ChargingProfileEntries",), ReasonCode.OUT_OF_STORAGE, _room),
 )

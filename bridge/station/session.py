@@ -97,6 +97,7 @@ class SessionState:
     energy_left: int | None = None
     power_path_closed: int | None = None
     local: bool = False  # begun by a person at the unit: what he chose is left to him
+    remote: bool = False  # authorized by a RequestStartTransaction
 
     def to_json(self) -> dict[str, Any]:
         """As plain data for the store."""
@@ -148,11 +149,6 @@ class Session:
         begun = self.state.transaction_id is not None or TxPoint.ENERGY_TRANSFER in self.rules.start_points
         return self.entitled and not self.state.suspended and begun and self.ending is None
 
-    @property
-    def awaits_vehicle(self) -> bool:
-        """Whether a token was accepted for a vehicle that has not come yet."""
-        return self.authorization_until is not None and not self.state.away
-
     # -- what people and the CSMS do
 
     def authorize(
@@ -161,6 +157,7 @@ class Session:
         """A token was accepted for this EVSE (F01, F02; E02.FR.01, E03.FR.01), or a person has started the unit."""
         state = self.state
         state.local = local
+        state.remote = remote_start_id is not None
         state.remote_start_id = remote_start_id
         state.authorized = True
         state.suspended = False
@@ -261,10 +258,7 @@ class Session:
         if self.ending and now >= self.ending.deadline:
             return self._conclude(self.ending)
         if self.authorization_until is not None and now >= self.authorization_until and not self.state.connected:
-            self.authorization_until = None
-            self.state.authorized = self.state.away = False
-            # Ended whatever the stop points say, as else nobody would end it (F02.FR.07, E03.FR.05, E10.FR.02).
-            return self._end(TriggerReason.EV_CONNECT_TIMEOUT, Reason.TIMEOUT)
+            return self._lapse()
         return []
 
     def next_deadline(self) -> int | None:
@@ -283,6 +277,23 @@ class Session:
     def _await_vehicle(self, now: int) -> None:
         if self.rules.ev_connection_timeout:
             self.authorization_until = now + self.rules.ev_connection_timeout
+
+    def _lapse(self) -> list[Emission]:
+        """No vehicle has come within EVConnectionTimeOut: the authorization ends (C01.FR.26, E10.FR.02).
+
+        The transaction ends with it after a remote start, whatever the stop points say (F02.FR.07, TC_F_04), where
+        Authorized is one of them (TC_E_05, TC_E_39), and where a vehicle had been there (E10, TC_E_27). After a local
+        start without that stop point it goes on, and the next token continues it: E03.FR.05 only says that it SHOULD
+        end, and TC_E_05 wants an Updated. E06.FR.06 does not end it either: a power path that was never closed is not
+        opened.
+        """
+        state = self.state
+        ends = state.remote or state.away or TxPoint.AUTHORIZED in self.rules.stop_points
+        self.authorization_until = None
+        state.authorized = state.away = False
+        if ends or state.transaction_id is None:
+            return self._end(TriggerReason.EV_CONNECT_TIMEOUT, Reason.TIMEOUT)
+        return [self._emit(TransactionEvent.UPDATED, TriggerReason.EV_CONNECT_TIMEOUT)]
 
     def _begun(self, trigger: TriggerReason) -> list[Emission]:
         """Something has just begun: it starts a transaction, or is told within the one that is open."""

@@ -68,6 +68,8 @@ class Sessions:
             for happening in happened:
                 made += self._on_happening(position, happening)
             station.transactions.emit(position, made)
+        for happening in happened:
+            station.wishes.external.happened(position, happening)
         if session.state.connected != connected:
             station.notes.put({f"evse.{position.evse_id}.connected": str(session.state.connected)})
         station.reader.look(position, came=session.state.connected and not connected)
@@ -144,10 +146,12 @@ class Sessions:
         station = self._station
         station.statuses.show(position)
         station.transactions.note_power_path(position)
+        station.wishes.external.follow(position)
         if position.session.wants_energy and position.limit is None:
             station.wishes.reconsider()
         else:
             position.apply()
+        station.wishes.rates.look(position)
         station.resets.consider()
         # Before there is a time no event can be made; the acceptance comes back here.
         position.deadline.set_at(position.session.next_deadline() if station.time.known else None)

@@ -6,7 +6,7 @@ wanted; the charger brings the unit there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -21,8 +21,10 @@ from bridge.station.composite import (
     from_epoch_ms,
     schedule_periods,
     share,
+    station_grid,
 )
 from bridge.station.csms_time import CsmsTime
+from bridge.station.limits import InstalledProfile
 from bridge.station.messages import (
     ChargingProfile,
     ChargingProfilePurpose,
@@ -33,24 +35,19 @@ from bridge.station.messages import (
     ClearChargingProfileStatus,
     CompositeSchedule,
     GenericStatus,
+    GetChargingProfilesRequest,
+    GetChargingProfilesResponse,
     GetCompositeScheduleRequest,
     GetCompositeScheduleResponse,
+    ReportChargingProfilesRequest,
     SetChargingProfileRequest,
     SetChargingProfileResponse,
     StatusInfo,
 )
 from bridge.station.messages.text import from_text, to_text
 from bridge.station.messages.v201 import Adapter
-from bridge.station.profiles import (
-    InstalledProfile,
-    ProfileRules,
-    Verdict,
-    check_profile,
-    check_start_profile,
-    clear,
-    install,
-    without_transaction,
-)
+from bridge.station.profile_store import clear, install, report, without_transaction
+from bridge.station.profiles import ProfileRules, Verdict, check_profile, check_start_profile
 from bridge.station.reason_codes import ReasonCode
 from bridge.store.port import ProfileRow, Store
 
@@ -65,6 +62,8 @@ class Course:
     power_path_closed: int | None = None
     grid: Grid = field(default_factory=Grid)
     most: int = 0  # mW, what the unit can draw at most; 0 unknown
+    least: int = 0  # mW, below this the unit pauses; 0 unknown
+    may_discharge: bool = True  # whether the site still allows what profiles order
 
 
 class SmartCharging:
@@ -73,12 +72,25 @@ class SmartCharging:
     def __init__(self, station: str, store: Store, time: CsmsTime, adapter: Adapter) -> None:
         self._station, self._store, self._time, self._adapter = station, store, time, adapter
         self.installed: tuple[InstalledProfile, ...] = ()
+        self._grids: set[Grid] = set()
+
+    def expect(self, grids: Iterable[Grid]) -> None:
+        """Prepare what is installed, and whatever will be, for EVSEs with these grids: to ask is quick then."""
+        self._grids |= set(grids)
+        for item in self.installed:
+            self._prepare(item)
+
+    def _prepare(self, item: InstalledProfile) -> InstalledProfile:
+        for grid in self._grids:
+            item.plan(grid)
+        return item
 
     async def restore(self) -> None:
         """Take up the profiles that were installed before the restart."""
         for row in await self._store.profiles(self._station):
             request = from_text(self._adapter, SetChargingProfileRequest, row.payload)
-            self.installed = install(self.installed, InstalledProfile(request.evse_id, request.charging_profile))
+            restored = InstalledProfile(request.evse_id, request.charging_profile)
+            self.installed = install(self.installed, self._prepare(restored))
 
     async def resume(self, transactions: Mapping[int, str]) -> None:
         """Finish what a kill has cut short: TxProfiles belong to the open `transactions` (by EVSE), or go (K02.FR.05).
@@ -101,9 +113,6 @@ class SmartCharging:
 
     async def set_profile(self, request: SetChargingProfileRequest, rules: ProfileRules) -> SetChargingProfileResponse:
         """K01: judge it, keep it, and only then accept it."""
-        if request.evse_id not in (0, *rules.evses):
-            info = StatusInfo(ReasonCode.NOT_FOUND, f"there is no EVSE {request.evse_id}")
-            return SetChargingProfileResponse(ChargingProfileStatus.REJECTED, info)
         verdict = check_profile(request.evse_id, request.charging_profile, self.installed, rules)
         if verdict.accepted:
             try:
@@ -129,7 +138,7 @@ class SmartCharging:
     async def begin(self, evse_id: int, transaction_id: str) -> None:
         """A transaction has begun: the profile that waited for it is its own now."""
         for item in self.installed:
-            if item.evse_id == evse_id and _waits(item.profile):
+            if item.evse_id == evse_id and item.waits:
                 bound = _with_transaction(item.profile, transaction_id)
                 try:
                     await self._keep(evse_id, bound, ())
@@ -139,12 +148,22 @@ class SmartCharging:
 
     async def clear(self, request: ClearChargingProfileRequest) -> ClearChargingProfileResponse:
         """K10: by id, or by all criteria given."""
-        _, left, gone = clear(self.installed, request)
+        _, _, gone = clear(self.installed, request)
         if not gone:
             return ClearChargingProfileResponse(ClearChargingProfileStatus.UNKNOWN)
         await self._store.delete_profiles(self._station, gone)
-        self.installed = left
+        self.installed = tuple(item for item in self.installed if item.external or item.profile.id not in gone)
         return ClearChargingProfileResponse(ClearChargingProfileStatus.ACCEPTED)
+
+    def constrain(self, profiles: Iterable[InstalledProfile]) -> None:
+        """Let these be all external constraints that there are (K11, K12, K13)."""
+        self.installed = (*(item for item in self.installed if not item.external), *profiles)
+
+    def report(
+        self, request: GetChargingProfilesRequest
+    ) -> tuple[GetChargingProfilesResponse, tuple[ReportChargingProfilesRequest, ...]]:
+        """K09: the answer, and the messages that follow it."""
+        return report(self.installed, request)
 
     async def end(self, transaction_id: str) -> None:
         """K02.FR.05: a transaction's profiles end with it."""
@@ -175,14 +194,12 @@ class SmartCharging:
         refusal = self._cannot_tell(request, unit, courses, rules)
         if now is None or refusal:
             return GetCompositeScheduleResponse(GenericStatus.REJECTED, refusal)
-        start = epoch_ms(now)
+        start = epoch_ms(now) // 1000 * 1000  # so that edges at whole seconds are told exactly
         end = start + request.duration * 1000
         if request.evse_id == 0:
-            composites = {evse_id: self.composite(evse_id, courses, start) for evse_id in courses}
+            pieces = self._of_station(courses, start).pieces(start, end)
             most = sum(course.most for course in courses.values())
-            station = Composite(self.installed, 0, Grid(), now=start)
-            pieces = StationComposite(composites, station, {i: c.most for i, c in courses.items()}).pieces(start, end)
-            grid = next(iter(courses.values())).grid
+            grid = station_grid(course.grid for course in courses.values())
         else:
             pieces = self.composite(request.evse_id, courses, start).pieces(start, end)
             most, grid = courses[request.evse_id].most, courses[request.evse_id].grid
@@ -197,33 +214,57 @@ class SmartCharging:
 
     # -- what is wanted
 
-    def composite(self, evse_id: int, courses: Mapping[int, Course], now: int) -> Composite:
-        """All profiles of one EVSE, merged."""
+    def composite(
+        self, evse_id: int, courses: Mapping[int, Course], now: int, profiles: Sequence[InstalledProfile] | None = None
+    ) -> Composite:
+        """All profiles of one EVSE, merged; or only those that are given."""
         course = courses[evse_id]
+        self._grids.add(course.grid)
         closed = course.power_path_closed
         if closed is not None:  # a clock that was set back a little must not leave the vehicle without a bound
             closed = min(closed, now)
         return Composite(
-            self.installed,
+            self.installed if profiles is None else profiles,
             evse_id,
             course.grid,
             now=now,
             transaction_id=course.transaction_id,
             power_path_closed=closed,
             pending_start=course.transaction_id is None,
+            may_discharge=course.may_discharge,
         )
 
-    def limits(self, active: Mapping[int, Course]) -> tuple[dict[int, int | None], int | None]:
-        """The limit (mW, signed, None: none) of each EVSE that may have energy, and how long (ms) it holds."""
+    def _of_station(self, courses: Mapping[int, Course], now: int) -> StationComposite:
+        evses = {evse_id: self.composite(evse_id, courses, now) for evse_id in courses}
+        return StationComposite(evses, self._bounds(courses, now), {i: course.most for i, course in courses.items()})
+
+    def _bounds(
+        self, courses: Mapping[int, Course], now: int, profiles: Sequence[InstalledProfile] | None = None
+    ) -> Composite:
+        """What bounds all EVSEs together."""
+        profiles = self.installed if profiles is None else profiles
+        return Composite(profiles, 0, station_grid(course.grid for course in courses.values()), now=now)
+
+    def limits(
+        self, active: Mapping[int, Course], without: Container[int] = ()
+    ) -> tuple[dict[int, int | None], int | None]:
+        """The limit (mW, signed, None: none) of each EVSE that may have energy, and how long (ms) it holds.
+
+        As it would be `without` the profiles of these ids. Before there is a time only what comes from outside counts.
+        """
         utc = self._time.utc()
-        if utc is None or not active or not self.installed:
+        profiles = tuple(
+            item for item in self.installed if item.profile.id not in without and (utc is not None or item.external)
+        )
+        if not active or not profiles:
             return dict.fromkeys(active), None
-        now = epoch_ms(utc)
-        composites = {evse_id: self.composite(evse_id, active, now) for evse_id in active}
+        now = 0 if utc is None else epoch_ms(utc)
+        composites = {evse_id: self.composite(evse_id, active, now, profiles) for evse_id in active}
         found = {evse_id: composite.limit_at(now) for evse_id, composite in composites.items()}
-        bound = Composite(self.installed, 0, Grid(), now=now).station_bound_at(now)
+        bound = self._bounds(active, now, profiles).station_bound_at(now)
         if bound is not None:
-            found |= _shared(bound, found, active)
+            minimums = {i: max(c.minimum_at(now), active[i].least) for i, c in composites.items()}
+            found |= _shared(bound, found, active, minimums)
         edge = min((e for c in composites.values() if (e := c.next_edge(now)) is not None), default=None)
         return found, None if edge is None else max(edge - now, 1)
 
@@ -233,7 +274,7 @@ class SmartCharging:
         text = to_text(self._adapter, SetChargingProfileRequest(evse_id, profile))
         row = ProfileRow(profile.id, evse_id, profile.transaction_id, text)
         await self._store.put_profile(self._station, row, replaces)
-        self.installed = install(self.installed, InstalledProfile(evse_id, profile))
+        self.installed = install(self.installed, self._prepare(InstalledProfile(evse_id, profile)))
 
     @staticmethod
     def _cannot_tell(
@@ -244,7 +285,7 @@ class SmartCharging:
     ) -> StatusInfo | None:
         """K08.FR.05, K08.FR.07: an unknown EVSE, no time at all, a unit that is not offered."""
         if request.evse_id not in (0, *courses):
-            return StatusInfo(ReasonCode.NOT_FOUND, f"there is no EVSE {request.evse_id}")
+            return StatusInfo(ReasonCode.UNKNOWN_EVSE, f"there is no EVSE {request.evse_id}")
         if request.duration < 0:
             return StatusInfo(ReasonCode.VALUE_POSITIVE_ONLY, "a duration is 0 s or longer")
         if unit not in rules.rate_units:
@@ -252,18 +293,16 @@ class SmartCharging:
         return None
 
 
-def _shared(bound: int, found: Mapping[int, int | None], courses: Mapping[int, Course]) -> dict[int, int | None]:
+def _shared(
+    bound: int, found: Mapping[int, int | None], courses: Mapping[int, Course], minimums: Mapping[int, int]
+) -> dict[int, int | None]:
     """The station's bound divided among the EVSEs that charge; a discharge asks nothing of it."""
     charging = {
         evse_id: limit if limit is not None else (courses[evse_id].most or bound)
         for evse_id, limit in found.items()
         if limit is None or limit > 0
     }
-    return dict(share(bound, charging))
-
-
-def _waits(profile: ChargingProfile) -> bool:
-    return profile.transaction_id is None and profile.charging_profile_purpose is ChargingProfilePurpose.TX_PROFILE
+    return dict(share(bound, charging, minimums))
 
 
 def _with_transaction(profile: ChargingProfile, transaction_id: str | None) -> ChargingProfile:

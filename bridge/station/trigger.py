@@ -76,7 +76,13 @@ class _Trigger:
         return lambda: station.sessions.trigger_events(chosen)
 
     def meter_values(self, request: TriggerMessageRequest) -> _Work:
-        """F06.FR.06: what is known now; F06.FR.10: what is accepted is sent, so nothing is promised of nothing."""
+        """F06.FR.06: what is known now; F06.FR.10: what is accepted is sent, so nothing is promised of nothing.
+
+        EVSE 0 of a MeterValuesRequest is the main power meter, and this station has none: a meter of the house measures
+        what else is in it, too. So J01.FR.14 finds no measurand supported there, and no MeterValues names EVSE 0.
+        """
+        if request.evse is not None and request.evse.id == 0:
+            return StatusInfo(ReasonCode.UNKNOWN_EVSE, "EVSE 0 would be the main power meter, and there is none here")
         station, chosen = self._station, self._chosen(request)
         if isinstance(chosen, StatusInfo):
             return chosen

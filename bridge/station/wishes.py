@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.station.charging_rates import ChargingRates
 from bridge.station.device_model_index import Place
 from bridge.station.device_model_table import Key
+from bridge.station.external_limits import ExternalLimits
 from bridge.station.messages import ChargingRateUnit
 from bridge.station.profiles import ProfileRules
 from bridge.station.timer import Timer
@@ -21,10 +23,13 @@ class Wishes:
         self._station = station
         self._rate_units: frozenset[ChargingRateUnit] = frozenset()
         self._edge = Timer(station.clock, self.reconsider)
+        self.external = ExternalLimits(station)
+        self.rates = ChargingRates(station)
 
     def reconsider(self) -> None:
         """Compute what is wanted of every EVSE anew, and again at the schedule's next edge (within 1 s of it)."""
         station = self._station
+        self.external.look()
         active = {evse_id: p.course for evse_id, p in station.positions.items() if p.session.wants_energy}
         limits, holds = station.charging.limits(active)
         for evse_id, limit in limits.items():
@@ -32,10 +37,13 @@ class Wishes:
         for position in station.positions.values():
             position.apply()
         self._edge.set_at(None if holds is None else station.clock.monotonic() + holds)
+        self.external.considered()
 
     def cancel(self) -> None:
         """Follow the schedule no longer."""
         self._edge.cancel()
+        self.external.cancel()
+        self.rates.cancel()
 
     def apply_model(self) -> None:
         """Let the device model's values count."""

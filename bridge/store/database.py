@@ -19,17 +19,15 @@ from bridge.store import schema
 #: One step of work inside a commit; what it returns is handed to whoever asked, once the commit is durable.
 Job = Callable[[sqlite3.Connection], Any]
 
+_AT_A_START = "start the gateway anew: it saves what is whole of it and sets it aside; then check the disk"
+
 #: The beginning of SQLite's own name of an error: (what is wrong, the mend). The first that fits is taken.
 _EXPLAINED = (
     ("SQLITE_FULL", "the disk is full", "free some space on it"),
     ("SQLITE_READONLY", "it cannot be written", "make the file and its folder writable for the gateway's user"),
     ("SQLITE_CANTOPEN", "it cannot be opened", "make its folder exist and writable for the gateway's user"),
-    ("SQLITE_CORRUPT", "it is damaged", "move it away and restore a backup; without one the gateway starts empty"),
-    (
-        "SQLITE_NOTADB",
-        "it is no SQLite file",
-        "move it away and restore a backup; without one the gateway starts empty",
-    ),
+    ("SQLITE_CORRUPT", "it is damaged", _AT_A_START),
+    ("SQLITE_NOTADB", "it is no SQLite file", _AT_A_START),
     ("SQLITE_BUSY", "another program holds it", "close the program that reads or writes it"),
     ("SQLITE_IOERR", "the disk failed", "look at the system's log and check the disk"),
 )
@@ -58,6 +56,7 @@ class Database:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.trouble: str | None = None  # what SQLite said of the last change, in words, if that was not kept
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
@@ -90,6 +89,7 @@ class Database:
         If the commit itself fails, nothing has happened and every result is the `StoreError`.
         """
         results: list[Any] = []
+        changes, trouble = self._connection.total_changes, self.trouble
         try:
             self._connection.execute("BEGIN")
             for job in jobs:
@@ -97,8 +97,15 @@ class Database:
             self.commit()
         except sqlite3.Error as error:
             self._abandon()
-            return [explain(error, self.path)] * len(jobs)
+            return [self._explain(error)] * len(jobs)
+        if self.trouble is trouble and self._connection.total_changes != changes:
+            self.trouble = None  # none is new, and something was kept: it is over
         return results
+
+    def _explain(self, error: sqlite3.Error) -> StoreError:
+        explained = explain(error, self.path)
+        self.trouble = str(explained)
+        return explained
 
     def commit(self) -> None:
         """The point of no return of a batch: before it nothing has happened, after it nothing can get lost."""
@@ -113,7 +120,7 @@ class Database:
             if not connection.in_transaction:  # a full disk makes SQLite take the whole batch back
                 raise
             connection.execute("ROLLBACK TO job")
-            result = explain(error, self.path) if isinstance(error, sqlite3.Error) else error
+            result = self._explain(error) if isinstance(error, sqlite3.Error) else error
         connection.execute("RELEASE job")
         return result
 

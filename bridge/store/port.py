@@ -45,6 +45,10 @@ class ProfileRow:
 class Store(Protocol):
     """Opened by `open_store`; closed by `close`. One gateway at a time."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be kept at the moment: what is wrong, where, and the mend. None when the last change was."""
+
     async def record(self, station: str, transaction: TransactionRow, event: str, *, ends: bool = False) -> QueuedEvent:
         """In one durable commit: append the event with `transaction.seq_no`, and keep (or, `ends`, delete) the
         transaction with the next `seq_no`."""

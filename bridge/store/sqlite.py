@@ -45,6 +45,10 @@ async def open_store(path: Path, *, inline: bool = False) -> SqliteStore:
 
 
 class _Writer(Protocol):
+    @property
+    def trouble(self) -> str | None:
+        """See `Database.trouble`."""
+
     async def do(self, job: Job) -> Any:
         """Do a job; returns when it is durable, raises what it raised."""
 
@@ -57,6 +61,11 @@ class InlineWriter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @property
+    def trouble(self) -> str | None:
+        """See `Database.trouble`."""
+        return self._database.trouble
 
     async def do(self, job: Job) -> Any:
         """See `_Writer`."""
@@ -78,6 +87,11 @@ class ThreadWriter:
         self._pool = pool
         self._waiting: list[tuple[Job, asyncio.Future[Any]]] = []
         self._running: asyncio.Future[Any] | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """See `Database.trouble`."""
+        return self._database.trouble
 
     async def do(self, job: Job) -> Any:
         """See `_Writer`."""
@@ -122,6 +136,11 @@ class SqliteStore:
         self._writer = writer
         self._lock = lock
         self._closed = False
+
+    @property
+    def trouble(self) -> str | None:
+        """What the last change failed by; None once one is durable again."""
+        return self._writer.trouble
 
     async def _do(self, job: Job) -> Any:
         if self._closed:

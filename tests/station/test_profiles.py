@@ -4,34 +4,22 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bridge.station.limits import InstalledProfile
 from bridge.station.messages import (
-    ChargingLimitSource,
     ChargingProfile,
-    ChargingProfileCriterion,
     ChargingProfileKind,
     ChargingProfilePurpose,
     ChargingRateUnit,
     ChargingSchedule,
     ChargingSchedulePeriod,
-    ClearChargingProfile,
-    ClearChargingProfileRequest,
 )
-from bridge.station.profiles import (
-    EvseRules,
-    InstalledProfile,
-    ProfileRules,
-    check_profile,
-    check_start_profile,
-    clear,
-    install,
-    matching,
-    without_transaction,
-)
+from bridge.station.profile_store import install
+from bridge.station.profiles import RULES, EvseRules, ProfileRules, check_profile, check_start_profile
 from bridge.station.reason_codes import ReasonCode
 
 T0 = datetime(2026, 1, 5, tzinfo=UTC)
 DAY = timedelta(days=1)
-RULES = ProfileRules(
+RULES_OF_SITE = ProfileRules(
     {
         1: EvseRules(transaction_id="tx"),
         2: EvseRules(negative_limit=True),
@@ -45,12 +33,13 @@ RULES = ProfileRules(
 ONLY_W = ProfileRules({1: EvseRules(negative_limit=True)})
 
 
-def schedule(*periods, unit="W", start=T0, duration=None):
+def schedule(*periods, unit="W", start=T0, duration=None, least=None):
     return ChargingSchedule(
         id=1,
         charging_rate_unit=ChargingRateUnit(unit),
         start_schedule=start,
         duration=duration,
+        min_charging_rate=least,
         charging_schedule_period=tuple(
             period if isinstance(period, ChargingSchedulePeriod) else ChargingSchedulePeriod(*period)
             for period in periods or [(0, 3000)]
@@ -88,43 +77,52 @@ def period(start, limit, phases=None, use=None):
 R = ReasonCode
 
 
-@pytest.mark.parametrize(
-    ("evse", "given", "reason"),
-    [
-        (9, default(), R.UNKNOWN_EVSE),
-        (1, profile(1, "ChargingStationExternalConstraints"), R.INVALID_PROFILE),
-        (0, of_tx(), R.INVALID_PROFILE),
-        (1, station_max(), R.INVALID_PROFILE),
-        (1, default(stack=6), R.INVALID_STACK_LEVEL),
-        (1, default(stack=-1), R.INVALID_STACK_LEVEL),
-        (1, of_tx(transaction_id=None), R.MISSING_PARAM),
-        (1, of_tx(transaction_id="nobody's"), R.TX_NOT_FOUND),
-        (2, of_tx(), R.TX_NOT_FOUND),
-        (1, default(transaction_id="tx"), R.INVALID_PROFILE),
-        (1, default(1, schedule(), schedule()), R.INVALID_PROFILE),
-        (0, station_max(1, schedule(start=None), kind="Relative"), R.INVALID_PROFILE),
-        (1, default(1, schedule(start=None)), R.INVALID_SCHEDULE),
-        (1, default(kind="Relative"), R.INVALID_SCHEDULE),
-        (1, default(kind="Recurring"), R.INVALID_PROFILE),
-        (1, default(valid_from=T0 + DAY, valid_to=T0), R.INVALID_PROFILE),
-        (1, default(1, schedule((1, 5))), R.INVALID_SCHEDULE),
-        (1, default(1, schedule((0, 5), (9, 5), (7, 5))), R.INVALID_SCHEDULE),
-        (1, default(1, schedule((0, 5), (0, 6))), R.INVALID_SCHEDULE),
-        (1, default(1, schedule((0, 5), (1, 6), (2, 6), (3, 6))), R.TOO_MANY_ELEMENTS),
-        (1, default(1, schedule(duration=-1)), R.INVALID_SCHEDULE),
-        (1, default(1, schedule((0, -1))), R.INVALID_SCHEDULE),
-        (0, default(1, schedule((0, -1))), R.INVALID_SCHEDULE),
-        (0, station_max(1, schedule((0, -1))), R.INVALID_SCHEDULE),
-        (1, of_tx(1, schedule((0, 5), (5, -1))), R.INVALID_SCHEDULE),
-        (3, default(1, schedule(period(0, 5, 1))), R.UNSUPPORTED_PARAM),
-        (3, default(1, schedule(period(0, 5, 3, 1))), R.INVALID_SCHEDULE),
-        (3, default(1, schedule(period(0, 5, 4))), R.INVALID_SCHEDULE),
-    ],
-)
-def test_a_wrong_profile_is_rejected_with_a_reason(evse, given, reason):
-    verdict = check_profile(evse, given, (), RULES)
+WRONG = [
+    (9, default(), R.UNKNOWN_EVSE, "K01.FR.28"),
+    (1, profile(1, "ChargingStationExternalConstraints"), R.INVALID_PROFILE, "K01.FR.22"),
+    (0, of_tx(), R.INVALID_PROFILE, "K01.FR.16"),
+    (1, station_max(), R.INVALID_PROFILE, "K04.FR.03"),
+    (1, default(stack=6), R.INVALID_STACK_LEVEL, "ProfileStackLevel"),
+    (1, default(stack=-1), R.INVALID_STACK_LEVEL, "ProfileStackLevel"),
+    (1, default(transaction_id="tx"), R.INVALID_PROFILE, "ChargingProfileType.transactionId"),
+    (2, of_tx(), R.TX_NOT_FOUND, "K01.FR.09"),
+    (2, of_tx(transaction_id=None), R.TX_NOT_FOUND, "K01.FR.09"),
+    (1, of_tx(transaction_id=None), R.MISSING_PARAM, "K01.FR.03"),
+    (1, of_tx(transaction_id="nobody's"), R.TX_NOT_FOUND, "K01.FR.33"),
+    (1, default(1, schedule(), schedule()), R.INVALID_PROFILE, "K01.FR.34"),
+    (1, of_tx(1, schedule(), schedule(), schedule()), R.INVALID_PROFILE, "K01.FR.34"),
+    (1, default(kind="Recurring"), R.INVALID_PROFILE, "K 3.3"),
+    (0, station_max(1, schedule(start=None), kind="Relative"), R.INVALID_PROFILE, "K01.FR.38"),
+    (1, default(1, schedule(start=None)), R.INVALID_SCHEDULE, "K01.FR.40"),
+    (1, default(1, schedule(start=None), kind="Recurring", recurrency_kind="Daily"), R.INVALID_SCHEDULE, "K01.FR.40"),
+    (1, default(kind="Relative"), R.INVALID_SCHEDULE, "K01.FR.41"),
+    (1, default(valid_from=T0 + DAY, valid_to=T0), R.INVALID_PROFILE, "K01.FR.37"),
+    (1, default(valid_from=T0, valid_to=T0), R.INVALID_PROFILE, "K01.FR.37"),
+    (1, default(1, schedule(duration=-1)), R.INVALID_SCHEDULE, "ChargingScheduleType.duration"),
+    (1, default(1, schedule((0, 5), (1, 6), (2, 6), (3, 6))), R.TOO_MANY_ELEMENTS, "PeriodsPerSchedule"),
+    (1, default(1, schedule((1, 5))), R.INVALID_SCHEDULE, "K01.FR.31"),
+    (1, default(1, schedule((0, 5), (9, 5), (7, 5))), R.INVALID_SCHEDULE, "K01.FR.35"),
+    (1, default(1, schedule((0, 5), (0, 6))), R.INVALID_SCHEDULE, "K01.FR.35"),
+    (1, default(1, schedule((0, float("nan")))), R.INVALID_SCHEDULE, "ChargingSchedulePeriodType.limit"),
+    (1, default(1, schedule((0, float("inf")))), R.INVALID_SCHEDULE, "ChargingSchedulePeriodType.limit"),
+    (1, default(1, schedule(least=float("nan"))), R.INVALID_SCHEDULE, "ChargingSchedulePeriodType.limit"),
+    (1, default(1, schedule(least=-1.0)), R.INVALID_SCHEDULE, "ChargingScheduleType.minChargingRate"),
+    (0, station_max(1, schedule((0, -1))), R.INVALID_SCHEDULE, "translation.md, Discharge"),
+    (1, default(1, schedule((0, -1))), R.INVALID_SCHEDULE, "translation.md, Discharge"),
+    (0, default(1, schedule((0, -1))), R.INVALID_SCHEDULE, "translation.md, Discharge"),
+    (1, of_tx(1, schedule((0, 5), (5, -1))), R.INVALID_SCHEDULE, "translation.md, Discharge"),
+    (3, default(1, schedule(period(0, 5, 4))), R.INVALID_SCHEDULE, "ChargingSchedulePeriodType.numberPhases"),
+    (3, default(1, schedule(period(0, 5, 3, 1))), R.INVALID_SCHEDULE, "K01.FR.19"),
+    (3, default(1, schedule(period(0, 5, 1))), R.UNSUPPORTED_PARAM, "K01.FR.43"),
+]
+
+
+@pytest.mark.parametrize(("evse", "given", "reason", "clause"), WRONG)
+def test_a_wrong_profile_is_rejected_with_a_reason(evse, given, reason, clause):
+    verdict = check_profile(evse, given, (), RULES_OF_SITE)
     assert not verdict.accepted
     assert verdict.status_info.reason_code == reason
+    assert clause in verdict.clauses
     assert verdict.info
 
 
@@ -144,7 +142,7 @@ def test_a_wrong_profile_is_rejected_with_a_reason(evse, given, reason):
     ],
 )
 def test_a_right_profile_is_accepted(evse, given):
-    assert check_profile(evse, given, (), RULES).accepted
+    assert check_profile(evse, given, (), RULES_OF_SITE).accepted
 
 
 def test_amperes_are_refused_where_only_watts_are_offered():
@@ -190,7 +188,7 @@ def test_more_phases_than_exist_are_taken_with_a_warning():
     ],
 )
 def test_duplicates_and_replacements(there, evse, given, taken):
-    verdict = check_profile(evse, given, (there,), RULES)
+    verdict = check_profile(evse, given, (there,), RULES_OF_SITE)
     assert verdict.accepted is taken
     if taken:
         assert verdict.replaces == ((given.id,) if given.id == there.profile.id else ())
@@ -202,70 +200,65 @@ def test_duplicates_and_replacements(there, evse, given, taken):
 
 def test_there_is_room_for_so_many_only():
     full = tuple(InstalledProfile(2, default(number, stack=number)) for number in range(1, 5))
-    assert check_profile(1, default(9), full, RULES).reason is R.OUT_OF_STORAGE
-    assert check_profile(1, default(4), full, RULES).accepted
+    assert check_profile(1, default(9), full, RULES_OF_SITE).reason is R.OUT_OF_STORAGE
+    assert check_profile(1, default(4), full, RULES_OF_SITE).accepted
 
 
 def test_a_start_brings_a_tx_profile_without_a_transaction():
-    assert check_start_profile(2, of_tx(transaction_id=None), (), RULES).accepted
-    assert check_start_profile(2, of_tx(), (), RULES).reason is R.INVALID_PROFILE
-    assert check_start_profile(2, default(), (), RULES).reason is R.INVALID_PROFILE
+    assert check_start_profile(2, of_tx(transaction_id=None), (), RULES_OF_SITE).accepted
+    assert check_start_profile(2, of_tx(), (), RULES_OF_SITE).reason is R.INVALID_PROFILE
+    assert check_start_profile(2, default(), (), RULES_OF_SITE).reason is R.INVALID_PROFILE
     assert (
-        check_start_profile(1, of_tx(1, schedule((1, 5)), transaction_id=None), (), RULES).reason is R.INVALID_SCHEDULE
+        check_start_profile(1, of_tx(1, schedule((1, 5)), transaction_id=None), (), RULES_OF_SITE).reason
+        is R.INVALID_SCHEDULE
     )
 
 
-ALL = (
-    InstalledProfile(0, station_max(1)),
-    InstalledProfile(1, default(2)),
-    InstalledProfile(2, default(3, stack=1)),
-    InstalledProfile(1, of_tx(4)),
-    InstalledProfile(1, profile(-1, "ChargingStationExternalConstraints"), ChargingLimitSource.EMS),
-)
+def test_a_start_that_joins_a_transaction_does_not_double_its_profile():
+    """K01.FR.39: on EVSE 1 a transaction goes on, to which the profile of the start will belong."""
+    there = (InstalledProfile(1, of_tx(1)),)
+    assert check_start_profile(1, of_tx(2, transaction_id=None), there, RULES_OF_SITE).reason is R.DUPLICATE_PROFILE
+    assert check_start_profile(1, of_tx(1, transaction_id=None), there, RULES_OF_SITE).accepted
+    assert check_start_profile(1, of_tx(2, transaction_id=None, stack=1), there, RULES_OF_SITE).accepted
 
 
-@pytest.mark.parametrize(
-    ("number", "criteria", "gone"),
-    [
-        (2, None, (2,)),
-        (2, ClearChargingProfile(evse_id=0), (2,)),  # K10.FR.03: the id decides
-        (-1, None, ()),
-        (77, None, ()),
-        (None, ClearChargingProfile(evse_id=1), (2, 4)),
-        (None, ClearChargingProfile(evse_id=0), (1,)),
-        (None, ClearChargingProfile(stack_level=0), (1, 2, 4)),
-        (None, ClearChargingProfile(charging_profile_purpose=ChargingProfilePurpose.TX_DEFAULT_PROFILE), (2, 3)),
-        (None, ClearChargingProfile(1, ChargingProfilePurpose.TX_DEFAULT_PROFILE, 1), ()),
-        (
-            None,
-            ClearChargingProfile(charging_profile_purpose=ChargingProfilePurpose.CHARGING_STATION_EXTERNAL_CONSTRAINTS),
-            (),
-        ),
-        (None, None, (1, 2, 3, 4)),
-    ],
-)
-def test_clearing(number, criteria, gone):
-    status, left, went = clear(ALL, ClearChargingProfileRequest(number, criteria))
-    assert went == gone
-    assert status == ("Accepted" if gone else "Unknown")
-    assert [item.profile.id for item in left] == [item.profile.id for item in ALL if item.profile.id not in gone]
+def test_two_starts_that_wait_do_not_share_a_stack_level():
+    there = (InstalledProfile(2, of_tx(1, transaction_id=None)),)
+    assert check_start_profile(2, of_tx(2, transaction_id=None), there, RULES_OF_SITE).reason is R.DUPLICATE_PROFILE
 
 
-@pytest.mark.parametrize(
-    ("criterion", "evse", "found"),
-    [
-        (ChargingProfileCriterion(charging_profile_id=(1, 3)), None, [1, 3]),
-        (ChargingProfileCriterion(stack_level=1), None, [3]),
-        (ChargingProfileCriterion(charging_profile_purpose=ChargingProfilePurpose.TX_DEFAULT_PROFILE), 1, [2]),
-        (ChargingProfileCriterion(charging_limit_source=("EMS",)), None, [-1]),
-        (ChargingProfileCriterion(charging_limit_source=("CSO",)), 1, [2, 4]),
-    ],
-)
-def test_reporting(criterion, evse, found):
-    assert [item.profile.id for item in matching(ALL, criterion, evse)] == found
+def test_a_bound_and_a_profile_never_ask_for_two_phases():
+    """Errata 2025-09, 2.36: what cannot be excluded is rejected."""
+    switching = ProfileRules({1: EvseRules(False, 3, phase_switching=True), 2: EvseRules()})
+    bound = InstalledProfile(0, station_max(1, schedule(period(0, 5, 1, 2))))
+    for evse, given in ((1, default(2, schedule(period(0, 5, 1, 3)))), (0, default(2, schedule(period(0, 5, 1, 3))))):
+        verdict = check_profile(evse, given, (bound,), switching)
+        assert (verdict.reason, verdict.clauses[0][:5]) == (R.INVALID_SCHEDULE, "K 3.7")
+    for evse, given in (
+        (1, default(2, schedule(period(0, 5, 1, 2)))),
+        (1, default(2, schedule(period(0, 5, 1)))),
+        (2, default(2, schedule(period(0, 5, 1, 3)))),  # DC
+    ):
+        assert check_profile(evse, given, (bound,), switching).accepted
+    other = InstalledProfile(1, default(1, schedule(period(0, 5, 1, 3))))
+    assert check_profile(1, default(2, schedule(period(0, 5, 1, 2)), stack=1), (other,), switching).accepted
 
 
-def test_tx_profiles_go_with_their_transaction():
-    left, gone = without_transaction(ALL, "tx")
-    assert gone == (4,)
-    assert len(left) == 4
+def test_every_rule_has_rejected_something():
+    """The tests of this file leave no rule out."""
+    phase = ProfileRules({1: EvseRules(False, 1)})
+    switching = ProfileRules({1: EvseRules(False, 1, phase_switching=True)})
+    bound = InstalledProfile(0, station_max(1, schedule(period(0, 5, 1, 2))))
+    external = InstalledProfile(1, profile(-1, "ChargingStationExternalConstraints"))
+    verdicts = [
+        *(check_profile(evse, given, (), RULES_OF_SITE) for evse, given, _, _ in WRONG),
+        check_start_profile(2, default(), (), RULES_OF_SITE),
+        check_profile(1, default(1, schedule(unit="A")), (), ONLY_W),
+        check_profile(1, default(1, schedule(period(0, 5, 1, 2))), (), phase),
+        check_profile(1, default(2, schedule(period(0, 5, 1, 3))), (bound,), switching),
+        check_profile(1, default(-1), (external,), RULES_OF_SITE),
+        check_profile(1, default(2), (InstalledProfile(1, default(1)),), RULES_OF_SITE),
+        check_profile(1, default(1), (), ProfileRules({1: EvseRules()}, max_profiles=0)),
+    ]
+    assert not any(verdict.accepted for verdict in verdicts)
+    assert {verdict.clauses for verdict in verdicts} == {rule.clauses for rule in RULES}
