@@ -193,14 +193,55 @@ def as_markdown(results: list[dict[str, Any]], partial: bool) -> str:
 
 def for_a_laboratory(results: dict[str, dict[str, Any]]) -> list[str]:
     """The Core cases of a charging station as a test laboratory reads them: what we state, what applies, what came."""
+    cases = selection.core_cases()
+    blocks = ", ".join(selection.blocks())
     lines = ["## OCPP 2.0.1 Core, charging station", ""]
-    lines += ["The features that we state (Part 5), and why:", "", "| feature | | why |", "| --- | --- | --- |"]
-    lines += [f"| {one.name} | {'yes' if one.has else 'no'} | {one.why} |" for one in selection.statement().values()]
-    lines += ["", "| id | title | M/C | selected by | result | tests |", "| --- | --- | --- | --- | --- | --: |"]
-    for case in selection.core_cases():
-        verdict, result = selection.verdict(case), results[case.id]
-        told = result["outcome"] if verdict.selected else "not applicable"
-        lines.append(
-            f"| {case.id} | {case.title} | {case.obligation} | {verdict.reason} | {told} | {len(result['tests'])} |"
-        )
+    lines += [
+        f"Test cases of Part 6 (edition 3) of the blocks {blocks}, chosen by the conditions of Part 5, with the errata"
+    ]
+    lines += [
+        "of 2025-09 applied to both. The ids are Part 6's, the titles our words; several runs of a test are counted.",
+        "",
+    ]
+    lines += [
+        "| obligation | cases | not applicable | passed | failed | missing |",
+        "| --- | --: | --: | --: | --: | --: |",
+    ]
+    lines += [
+        _counted(name, [one for one in cases if one.obligation == letter], results) for letter, name in _OBLIGATIONS
+    ]
+    lines += ["", "### Cases", ""]
+    lines += ["| id | Part 6 | title | profile | condition (Part 5) | selected | result | tests |", "| --- " * 8 + "|"]
+    lines += [_for_a_laboratory(case, results[case.id]) for case in cases]
+    lines += ["", "### Feature statement", "", "What we state of the features that conditions name, and why:", ""]
+    lines += ["| feature | | why |", "| --- | --- | --- |"]
+    lines += [_stated(one) for one in selection.statement().values()]
     return lines
+
+
+_OBLIGATIONS = (("M", "mandatory"), ("C", "conditional"))
+
+
+def _counted(name: str, cases: list[Requirement], results: dict[str, dict[str, Any]]) -> str:
+    counted = Counter(results[one.id]["outcome"] for one in cases if selection.verdict(one).selected)
+    left = len(cases) - counted.total()
+    return f"| {name} | {len(cases)} | {left} | {counted['passed']} | {counted['failed']} | {counted['missing']} |"
+
+
+def _for_a_laboratory(case: Requirement, result: dict[str, Any]) -> str:
+    """One line of the table: what it is, whether it applies and by what, what came, and of which tests."""
+    verdict, erratum = selection.verdict(case), selection.errata().get(case.id)
+    section = f"2.{2 + ord(selection.block_of(case)) - ord('A')}"
+    profile = f"{selection.PROFILE} {case.obligation}"
+    condition = (case.codes if case.obligation == "C" else "") + (f" (erratum {erratum.erratum})" if erratum else "")
+    selected = f"yes: {verdict.reason}" if verdict.selected else f"no: {verdict.reason}"
+    told = result["outcome"] if verdict.selected else "not applicable"
+    if not verdict.selected and result["outcome"] != "missing":
+        told += f" ({result['outcome']} all the same)"
+    tests = Counter(test.partition("[")[0] for test in result["tests"])
+    nodes = "<br>".join(f"`{node}`" + (f" ({count})" if count > 1 else "") for node, count in tests.items())
+    return f"| {case.id} | {section} | {case.title} | {profile} | {condition} | {selected} | {told} | {nodes} |"
+
+
+def _stated(feature: selection.Feature) -> str:
+    return f"| {feature.name} | {'yes' if feature.has else 'no'} | {feature.why} |"

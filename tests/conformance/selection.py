@@ -1,14 +1,19 @@
 """Which test cases apply to our station: Part 5's conditions, judged by our feature statement (tests/octt/pics.yaml).
 
 The conditions stand in the catalogue as Part 5 has them, slips of the pen included; `_READINGS` says how they are read.
+The errata of 2025-09 exchange some (`errata/ocpp201.csv`, with the erratum's number). Erratum 5.2 adds wireless
+stations, connectors without a lock and stop buttons, and says that conditions follow; it does not print them, and none
+of those is ours.
 """
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +21,7 @@ from ruamel.yaml import YAML
 
 from tests.conformance.catalogue import Requirement, catalogue
 
+ERRATA: Final = Path(__file__).parent / "errata" / "ocpp201.csv"
 STATEMENT: Final = Path(__file__).parents[1] / "octt" / "pics.yaml"
 PROFILE: Final = "Core"
 
@@ -45,6 +51,32 @@ class Feature:
     has: bool
     why: str
     count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Erratum:
+    """What the errata of 2025-09 have exchanged of a case: its profiles, obligation and condition."""
+
+    id: str
+    profile: str
+    obligation: str
+    codes: str
+    erratum: str
+
+
+@cache
+def errata() -> dict[str, Erratum]:
+    """All of them by the case's id."""
+    with ERRATA.open(encoding="utf-8", newline="") as lines:
+        return {row["id"]: Erratum(**row) for row in csv.DictReader(lines)}
+
+
+def amended(case: Requirement) -> Requirement:
+    """A case with its erratum applied. The obligation is that in Core."""
+    found = errata().get(case.id)
+    if found is None:
+        return case
+    return replace(case, profile=found.profile, obligation=found.obligation, codes=found.codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +112,10 @@ def block_of(case: Requirement) -> str:
 
 
 def core_cases() -> list[Requirement]:
-    """The Core cases of the statement's blocks."""
+    """The Core cases of the statement's blocks, errata applied."""
     return [
         case
-        for case in catalogue().values()
+        for case in map(amended, catalogue().values())
         if case.kind == "ocpp-test-case" and PROFILE in case.profile.split(";") and block_of(case) in blocks()
     ]
 
@@ -95,7 +127,7 @@ def verdict(case: Requirement) -> Verdict:
     features = statement()
     selected = judge(case.codes, lambda name: features[name])
     decisive = [name for name in names(case.codes) if judge(case.codes, _flipped(name)) is not selected]
-    lacking = [] if selected else [name for name in names(case.codes) if not features[name].has]
+    lacking = [] if selected else [n for n in names(case.codes) if not features[n].has and _helps(n, case.codes)]
     shown = decisive or lacking or names(case.codes)
     return Verdict(selected, ", ".join(f"{name} {'yes' if features[name].has else 'no'}" for name in shown))
 
@@ -109,6 +141,17 @@ def names(condition: str) -> list[str]:
 def judge(condition: str, feature: Callable[[str], Feature]) -> bool:
     """A condition's value. Raises ValueError where it cannot be read, KeyError for a feature nobody has stated."""
     return _Parser(_tokens(condition), feature).condition()
+
+
+def _helps(name: str, condition: str) -> bool:
+    """Whether there is anything else with which this feature makes the case apply, and its lack does not."""
+    others = [other for other in names(condition) if other != name]
+
+    def applies(has: bool, rest: tuple[bool, ...]) -> bool:
+        world = {name: has, **dict(zip(others, rest, strict=True))}
+        return judge(condition, lambda asked: Feature(asked, world[asked], "", 99))
+
+    return any(applies(True, rest) and not applies(False, rest) for rest in product((True, False), repeat=len(others)))
 
 
 def _flipped(name: str) -> Callable[[str], Feature]:

@@ -177,11 +177,9 @@ class States(ABC):
         if not (bay.authorized or bay.transaction):
             await self.parking_bay_occupied(evse)
         self._awaited = evse
-        before = self.connector_status(evse)
         self.plug(evse)
         bay.connected = True
-        if before != "Occupied":
-            await self.expect("StatusNotification", evse=evse, connectorId=1, connectorStatus="Occupied")
+        await self.expect("StatusNotification", evse=evse, connectorId=1, connectorStatus="Occupied")
         starts = "EVConnected" in self.start_points or ("PowerPathClosed" in self.start_points and bay.authorized)
         if not (bay.started or starts):
             return
@@ -236,6 +234,7 @@ class States(ABC):
         starts = "Authorized" in self.start_points or ("PowerPathClosed" in self.start_points and bay.connected)
         if bay.started or starts:
             await self.event(evse, triggerReason="Authorized" if local else "RemoteStart")
+        await self.never("StatusNotification", evse=evse)  # 6.2.116: it is the plug that is told, not the token
 
     async def _remote_start(self, bay: Bay, more: Mapping[str, Any]) -> None:
         bay.remote_start_id = self.next_remote_start
@@ -364,8 +363,7 @@ class States(ABC):
         self._awaited = evse
         self.unplug(evse)
         bay.connected = False
-        # One that told Occupied while the vehicle was awaited may still lie there.
-        await self.seek("StatusNotification", evse=evse, connectorId=1, connectorStatus="Available")
+        await self.expect("StatusNotification", evse=evse, connectorId=1, connectorStatus="Available")
         if bay.started:
             ends = bool(self.stop_points & {"EVConnected", "PowerPathClosed"})
             await self.event(

@@ -33,7 +33,9 @@ async def test_an_accepted_station_tells_its_connectors(octt: Octt) -> None:
     await octt.expect("BootNotification", reason="PowerUp", **who)
     assert octt.calls[0].action == "BootNotification"
     await connectors(octt)
+    await octt.expect("SecurityEventNotification", type="StartupOfTheDevice")
     await octt.booted()
+    await octt.booted(reset=False)
 
 
 @pytest.mark.covers("TC_B_02_CS")

@@ -33,7 +33,9 @@ def _actual(row: Row) -> Row:
 
 
 async def report(octt: Octt, action: str, **payload: Any) -> list[Row]:
-    """Ask for a report and take its parts: the request's id, the time, seqNo from 0 by 1, while tbc is true."""
+    """Ask for a report and take its parts: the request's id, the time, seqNo from 0 by 1, while tbc is true; none has
+    more variables than ItemsPerMessage."""
+    most = int(await octt.get_variable("DeviceDataCtrlr.ItemsPerMessage[GetReport]"))
     request_id = 700 + len(octt.frames)
     answer = await octt.call(action, requestId=request_id, **payload)
     assert answer["status"] == "Accepted", answer
@@ -43,7 +45,9 @@ async def report(octt: Octt, action: str, **payload: Any) -> list[Row]:
     while more:
         wanted = {"requestId": request_id, "generatedAt": octt.near(), "seqNo": seq_no, "tbc": ANY}
         part = await octt.expect("NotifyReport", **wanted)
-        rows += part.get("reportData", [])
+        told = part.get("reportData", [])
+        assert len(told) <= most, f"{len(told)} variables in one message"
+        rows += told
         seq_no, more = seq_no + 1, part["tbc"]
     await octt.never("NotifyReport", 5)
     for row in rows:

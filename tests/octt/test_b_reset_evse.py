@@ -42,6 +42,7 @@ async def test_a_reset_on_idle_waits_for_the_evses_transaction(octt: Octt) -> No
     answer = await octt.call("Reset", type="OnIdle", evseId=1)
     assert answer["status"] == "Scheduled", answer
     await octt.stop_authorized()
+    await octt.expect("StatusNotification", evse=1, connectorStatus="Occupied")  # the EVSE has been reset
     await octt.ev_connected_post_session()
     await octt.ev_disconnected()
     await octt.parking_bay_unoccupied()

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.sim.csms_behaviour import Never
-from tests.octt.harness import ABSENT, Octt, case
+from tests.octt.harness import ABSENT, Late, Never, Octt, case
 
 ENDS_ON_STOP = {"TxCtrlr.TxStartPoint": "PowerPathClosed", "TxCtrlr.TxStopPoint": "EVConnected,Authorized"}
 ENDS_ON_UNPLUGGING = {"TxCtrlr.TxStartPoint": "EVConnected", "TxCtrlr.TxStopPoint": "EVConnected"}
@@ -68,8 +67,10 @@ async def test_a_reset_on_idle_waits_until_the_vehicle_has_left(octt: Octt) -> N
 @pytest.mark.covers("TC_B_22_CS")
 @case(evses=2)
 async def test_an_immediate_reset_ends_the_transaction_first(octt: Octt) -> None:
-    """Immediate: energy is stopped, Ended says why and carries no token, the CSMS has it before the station boots."""
+    """Immediate: energy is stopped, Ended says why and carries no token; only when the CSMS has answered it, which
+    takes it some time here, the station boots."""
     await octt.energy_transfer_started()
+    octt.answer("TransactionEvent", Late(5_000, {}))
     await reset(octt, "Accepted", type="Immediate")
     await octt.event(
         1,
@@ -80,6 +81,7 @@ async def test_an_immediate_reset_ends_the_transaction_first(octt: Octt) -> None
         idToken=ABSENT,
         offline=ABSENT,
     )
+    await octt.never("BootNotification", 4.5)
     await rebooted(octt, "RemoteReset", occupied=(1,))
 
 
@@ -112,10 +114,11 @@ async def test_an_ended_that_nobody_answers_is_sent_again_after_the_reset(octt: 
 
 
 @pytest.mark.covers("TC_B_23_CS")
+@pytest.mark.parametrize("connector", [True, False])
 @case(evses=2)
-async def test_unavailable_persists(octt: Octt) -> None:
-    """An EVSE that was put out of service is so after the reset, and the other is not."""
-    await octt.unavailable(1)
+async def test_unavailable_persists(octt: Octt, connector: bool) -> None:
+    """A connector or an EVSE that was put out of service is so after the reset, and the other is not."""
+    await octt.unavailable(1, connector=connector)
     await reset(octt, "Accepted", type="OnIdle")
     await octt.expect("BootNotification", AT_ONCE, reason="RemoteReset")
     await octt.expect("StatusNotification", evse=1, connectorId=1, connectorStatus="Unavailable")

@@ -126,11 +126,17 @@ async def test_the_cache_survives_a_reboot(octt: Octt, reset: bool) -> None:
 
 
 @pytest.mark.covers("TC_C_33_CS")
+@pytest.mark.parametrize("silent", [False, True])
 @case()
-async def test_the_answer_to_an_authorize_fills_the_cache(octt: Octt) -> None:
-    """The second session with the same token needs no Authorize, though the CSMS has turned against it meanwhile."""
+async def test_the_answer_to_an_authorize_fills_the_cache(octt: Octt, silent: bool) -> None:
+    """The second session with the same token needs no Authorize, though the CSMS has turned against it meanwhile.
+
+    `silent`: its answers to events say nothing of the token, so that only the answer to Authorize can be remembered.
+    """
     await octt.configure({"AuthCacheCtrlr.Enabled": True})
     await octt.set_variable("AuthCtrlr.LocalPreAuthorize", True)
+    if silent:
+        octt.answer("TransactionEvent", {})
     await octt.ev_connected_pre_session()
     await octt.authorized(local=True)
     await octt.energy_transfer_started()
@@ -138,6 +144,7 @@ async def test_the_answer_to_an_authorize_fills_the_cache(octt: Octt) -> None:
     await octt.ev_disconnected()
     await octt.parking_bay_unoccupied()
     octt.clear()
+    octt.answer("TransactionEvent")
     octt.tokens[TOKEN["idToken"]] = "Invalid"
     await octt.ev_connected_pre_session()
     await octt.authorized(local=True, cached=True)

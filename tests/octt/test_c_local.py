@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.octt.harness import Octt, case
+from tests.octt.harness import ANY, Octt, case
 
 #: How long (s) the test system waits where nothing may come.
 MESSAGE_TIMEOUT = 60
@@ -41,7 +41,7 @@ async def test_another_token_does_not_stop_a_transaction(octt: Octt) -> None:
     await octt.energy_transfer_started(local=True)
     answer = await octt.present(OTHER)
     await octt.expect("Authorize", idToken=OTHER)
-    await octt.never("TransactionEvent", MESSAGE_TIMEOUT, idToken__idToken=OTHER["idToken"])
+    await octt.never("TransactionEvent", MESSAGE_TIMEOUT, idToken=ANY)
     await octt.never("TransactionEvent", eventType="Ended")
     assert answer["outcome"] == "denied"
     assert octt.unit().power_w > 0

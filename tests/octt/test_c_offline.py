@@ -58,9 +58,10 @@ async def charged_offline(octt: Octt, seconds: float) -> dict[str, Any]:
 @pytest.mark.covers("TC_C_15_CS")
 @case(variables=METERED)
 async def test_an_invalid_token_may_still_move_max_energy_on_invalid_id(octt: Octt) -> None:
-    """StopTxOnInvalidId is off and 10 kWh are granted: energy goes on, and stops when they have moved."""
+    """StopTxOnInvalidId is off and 10 kWh are granted: energy goes on, and stops when they have moved since the start,
+    those before the CSMS's answer among them."""
     await octt.configure(CACHED | {"TxCtrlr.StopTxOnInvalidId": False, "TxCtrlr.MaxEnergyOnInvalidId": 10_000})
-    started = await charged_offline(octt, 20)
+    started = await charged_offline(octt, 300)
     await octt.never("TransactionEvent", 60, triggerReason="Deauthorized")
     await octt.never("TransactionEvent", transactionInfo__chargingState="SuspendedEVSE")
     assert octt.unit().power_w > 0

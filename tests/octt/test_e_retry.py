@@ -6,13 +6,14 @@ failed after MessageTimeout. A repetition is a new CALL with the same content.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from tests.octt.harness import Call, Drop, Late, Never, Octt, Raw, Refuse, Twice, case
+from tests.octt.harness import STATION, Call, Drop, Late, Never, Octt, Raw, Refuse, Twice, case
 
 ATTEMPTS, INTERVAL, TIMEOUT = 3, 10, 60
 FIRST = {
@@ -107,6 +108,59 @@ async def test_whatever_a_csms_does_with_one_event_all_arrive_in_order(octt: Oct
     octt.unplug()
     ended = await octt.seek("TransactionEvent", eventType="Ended")
     assert {event["seqNo"] for event in octt.all_of("TransactionEvent")} == set(range(ended["seqNo"] + 1))
+
+
+async def given_up(octt: Octt) -> dict[str, Any]:
+    """What `status` says of events that were given up."""
+    return dict((await octt.api("status"))["stations"][STATION]["events_given_up"])
+
+
+@case(variables=FIRST)
+async def test_a_connection_that_is_lost_costs_no_attempt(octt: Octt) -> None:
+    """E13 speaks of a CSMS that fails to process; three times as many lost connections as attempts lose nothing."""
+    await octt.ev_connected_pre_session()
+    await octt.authorized()
+    octt.clear()
+    octt.answer("TransactionEvent", *[Drop()] * (3 * ATTEMPTS), None)
+    await octt.until(lambda: len(octt.waiting("TransactionEvent")) > 3 * ATTEMPTS, 600)
+    sent = octt.waiting("TransactionEvent")
+    assert {event["seqNo"] for event in sent[: 3 * ATTEMPTS + 1]} == {sent[0]["seqNo"]}
+    assert (await given_up(octt))["number"] == 0
+
+
+@pytest.mark.parametrize("failure", [Never, lambda: Refuse("InternalError"), lambda: Raw("{}")])
+@case(variables=FIRST)
+async def test_lost_connections_between_failures_leave_the_count_as_it_is(
+    octt: Octt, failure: Callable[[], Any]
+) -> None:
+    """Failures and lost connections in turn: only the failures count, and the last one allowed is answered."""
+    await octt.ev_connected_pre_session()
+    await octt.authorized()
+    octt.clear()
+    octt.answer("TransactionEvent", Drop(), failure(), Drop(), failure(), Drop(), None)
+    await octt.until(lambda: octt.waiting("TransactionEvent"), 120)
+    await octt.wait(600)
+    assert (await given_up(octt))["number"] == 0
+    octt.unplug()
+    ended = await octt.seek("TransactionEvent", eventType="Ended")
+    assert {event["seqNo"] for event in octt.all_of("TransactionEvent")} == set(range(ended["seqNo"] + 1))
+
+
+@case(variables=FIRST)
+async def test_what_is_given_up_is_told_with_its_contents(octt: Octt) -> None:
+    """E13.FR.04: it is discarded, but whoever runs the gateway can read what it said, also after a restart."""
+    assert (await given_up(octt))["number"] == 0
+    octt.answer("TransactionEvent", *[Refuse("InternalError")] * ATTEMPTS, None)
+    await octt.ev_connected_pre_session()
+    await octt.wait(120)
+    told = await given_up(octt)
+    lost = octt.all_of("TransactionEvent")[0]
+    assert (told["number"], told["transaction_id"], told["seq_no"]) == (1, octt.transaction(), lost["seqNo"])
+    assert json.loads(told["message"]) == lost
+    assert "InternalError" in told["why"]
+    await octt.reboot()
+    await octt.expect("BootNotification", 180)
+    assert await given_up(octt) == told
 
 
 @case(variables=FIRST)

@@ -10,16 +10,21 @@ from tests.octt.harness import ABSENT, Octt, case
 TIMEOUT = 30
 
 
+#: The Configuration State of every case with a local start.
+LOCAL = {"AuthCtrlr.Enabled": True, "AuthCtrlr.DisableRemoteAuthorization": False}
+
+
 def start_at(*points: str) -> dict[str, object]:
     """First values: these start points alone."""
     return {"TxCtrlr.TxStartPoint": ",".join(points)}
 
 
 @pytest.mark.covers("TC_E_01_CS")
+@pytest.mark.parametrize("local", [False, True])
 @case(variables=start_at("PowerPathClosed"))
-async def test_a_closed_power_path_starts_a_transaction(octt: Octt) -> None:
+async def test_a_closed_power_path_starts_a_transaction(octt: Octt, local: bool) -> None:
     """With PowerPathClosed a token alone starts nothing; the cable that follows does, and then energy flows."""
-    await octt.authorized()
+    await octt.authorized(local=local)
     await octt.never("TransactionEvent", 5)
     await octt.ev_connected_pre_session()
     await octt.energy_transfer_started()
@@ -32,12 +37,8 @@ async def test_energy_that_flows_starts_a_transaction(octt: Octt, local: bool) -
     """With EnergyTransfer neither token nor cable is told as an event; the first event says that energy flows."""
     await octt.authorized(local=local)
     await octt.never("TransactionEvent", 5)
-    octt.clear()
     octt.plug()
-    if not local:  # the connector was told as Occupied when the remote start was accepted
-        await octt.never("StatusNotification", connectorStatus="Available")
-    else:
-        assert octt.connector_status() == "Occupied"
+    await octt.expect("StatusNotification", evseId=1, connectorId=1, connectorStatus="Occupied")
     event = await octt.event(
         1,
         120,
@@ -55,6 +56,7 @@ async def test_energy_that_flows_starts_a_transaction(octt: Octt, local: bool) -
 @case()
 async def test_a_local_start_with_the_cable_first(octt: Octt, points: str) -> None:
     """Plug in, then show a token: the CSMS is asked, and energy flows, whatever the start point is."""
+    await octt.configure(LOCAL)
     await octt.set_variable("TxCtrlr.TxStartPoint", points)
     await octt.ev_connected_pre_session()
     await octt.energy_transfer_started(local=True)
@@ -65,30 +67,37 @@ async def test_a_local_start_with_the_cable_first(octt: Octt, points: str) -> No
 @case()
 async def test_a_local_start_with_the_token_first(octt: Octt, points: str) -> None:
     """Show a token, then plug in: the CSMS is asked, and energy flows, whatever the start point is."""
+    await octt.configure(LOCAL)
     await octt.set_variable("TxCtrlr.TxStartPoint", points)
     await octt.energy_transfer_started(local=True)
 
 
 @pytest.mark.covers("TC_E_05_CS")
-@pytest.mark.parametrize("points", ["Authorized", "PowerPathClosed"])
+@pytest.mark.parametrize("stop", ["Authorized", "EVConnected,Authorized", "EVConnected", "EnergyTransfer"])
+@pytest.mark.parametrize("start", ["Authorized", "PowerPathClosed"])
 @case(variables={"TxCtrlr.EVConnectionTimeOut": TIMEOUT})
-async def test_a_token_lapses_without_a_vehicle_and_the_evse_can_be_used_again(octt: Octt, points: str) -> None:
-    """No cable within EVConnectionTimeOut ends what has started; the next driver is served as ever."""
-    await octt.configure({"AuthCacheCtrlr.Enabled": False, "AuthCtrlr.LocalPreAuthorize": False})
-    await octt.set_variable("TxCtrlr.TxStartPoint", points)
+async def test_a_token_lapses_without_a_vehicle_and_the_evse_can_be_used_again(
+    octt: Octt, start: str, stop: str
+) -> None:
+    """No cable within EVConnectionTimeOut ends what has started where Authorized is a stop point, else it is told as
+    Updated; the next driver is served as ever, in a transaction of his own or in the one that goes on."""
+    await octt.configure(LOCAL | {"AuthCacheCtrlr.Enabled": False, "AuthCtrlr.LocalPreAuthorize": False})
+    await octt.set_variable("TxCtrlr.TxStartPoint", start)
+    await octt.set_variable("TxCtrlr.TxStopPoint", stop)
     await octt.authorized(local=True)
-    if points == "Authorized":
+    if start == "Authorized":
+        ends = "Authorized" in stop
         await octt.event(
             1,
             TIMEOUT + 5,
-            eventType="Ended",
+            eventType="Ended" if ends else "Updated",
             triggerReason="EVConnectTimeout",
-            transactionInfo__stoppedReason="Timeout",
+            transactionInfo__stoppedReason="Timeout" if ends else ABSENT,
         )
     else:
         await octt.never("TransactionEvent", TIMEOUT + 5)
     octt.bays[1].authorized = octt.bays[1].token_due = False
-    await octt.until(lambda: octt.connector_status() == "Available", 10)
+    await octt.never("StatusNotification", 5)  # it has been Available all the time
     await octt.energy_transfer_started(local=True)
 
 
@@ -110,6 +119,7 @@ async def test_a_connected_vehicle_starts_a_transaction(octt: Octt) -> None:
 @case(variables=start_at("Authorized"))
 async def test_a_token_at_the_reader_starts_a_transaction(octt: Octt) -> None:
     """With Authorized a token that the CSMS accepts starts it, without any vehicle."""
+    await octt.configure(LOCAL)
     await octt.authorized(local=True)
     first = octt.bay().first
     assert first is not None
@@ -122,6 +132,7 @@ async def test_a_token_at_the_reader_starts_a_transaction(octt: Octt) -> None:
 @case(variables=start_at("Authorized"))
 async def test_a_remote_start_starts_a_transaction(octt: Octt) -> None:
     """With Authorized a RequestStartTransaction starts it, told as RemoteStart with the CSMS's number."""
+    await octt.configure(LOCAL)
     await octt.authorized()
     first = octt.bay().first
     assert first is not None
@@ -142,6 +153,7 @@ async def test_a_remote_start_starts_a_transaction(octt: Octt) -> None:
 )
 async def test_a_vehicle_that_comes_too_late_gets_no_energy(octt: Octt, local: bool) -> None:
     """After EVConnectionTimeOut the transaction is over; plugging in then shows on the connector and starts nothing."""
+    await octt.configure(LOCAL)
     await octt.authorized(local=local)
     await octt.event(
         1,
@@ -150,17 +162,18 @@ async def test_a_vehicle_that_comes_too_late_gets_no_energy(octt: Octt, local: b
         triggerReason="EVConnectTimeout",
         transactionInfo__stoppedReason="Timeout",
     )
-    await octt.seek("StatusNotification", connectorStatus="Available", evseId=1, connectorId=1)
     octt.plug()
     await octt.expect("StatusNotification", connectorStatus="Occupied", evseId=1, connectorId=1)
     await octt.never("TransactionEvent", 60)
+    assert octt.unit().power_w == 0
 
 
 @pytest.mark.covers("TC_E_52_CS")
 @case(variables={"AuthCtrlr.DisableRemoteAuthorization": True})
 async def test_with_remote_authorization_disabled_an_unknown_token_is_refused_unasked(octt: Octt) -> None:
     """A token that is neither cached nor listed is refused without an Authorize; the cable then brings no energy."""
-    await octt.present()
+    await octt.configure({"AuthCtrlr.Enabled": True})
+    assert (await octt.present())["outcome"] == "denied"
     await octt.never("Authorize", 5)
     await octt.ev_connected_pre_session()
     await octt.never("TransactionEvent", 60, transactionInfo__chargingState="Charging")

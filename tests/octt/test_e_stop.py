@@ -6,6 +6,9 @@ import pytest
 
 from tests.octt.harness import ABSENT, Octt, case
 
+#: The Configuration State of the cases with a local stop.
+LOCAL = {"AuthCtrlr.Enabled": True, "AuthCtrlr.DisableRemoteAuthorization": False}
+
 
 def stop_at(*points: str, **more: object) -> dict[str, object]:
     """First values: these stop points alone."""
@@ -17,6 +20,7 @@ def stop_at(*points: str, **more: object) -> dict[str, object]:
 @case()
 async def test_a_local_stop_by_the_token_that_started(octt: Octt, points: str) -> None:
     """The same token stops the energy without asking the CSMS; what is told until the bay is empty fits the points."""
+    await octt.configure(LOCAL)
     await octt.set_variable("TxCtrlr.TxStopPoint", points)
     await octt.energy_transfer_started(local=True)
     octt.clear("Authorize")
@@ -81,31 +85,31 @@ async def test_a_token_at_the_reader_ends_the_transaction(octt: Octt) -> None:
 
 
 @pytest.mark.covers("TC_E_16_CS")
+@pytest.mark.parametrize("cached", [True, False])
 @pytest.mark.parametrize("points", ["Authorized", "PowerPathClosed", "Authorized,EVConnected"])
-@case(
-    variables={
-        "AuthCtrlr.OfflineTxForUnknownIdEnabled": True,
-        "TxCtrlr.StopTxOnInvalidId": True,
-        "OCPPCommCtrlr.OfflineThreshold": 600,
-    }
-)
+@case(variables={"OCPPCommCtrlr.OfflineThreshold": 600})
 async def test_a_token_accepted_offline_that_the_csms_calls_invalid_ends_the_transaction(
-    octt: Octt, points: str
+    octt: Octt, points: str, cached: bool
 ) -> None:
-    """What was begun offline is told as offline; the answer Invalid ends it: Deauthorized, DeAuthorized."""
+    """What was begun offline, by a token that was known or by one that was not, is told as offline; the answer Invalid
+    ends it: Deauthorized, DeAuthorized, online."""
+    await octt.configure(LOCAL | {"AuthCtrlr.OfflineTxForUnknownIdEnabled": True})
+    await octt.set_variable("TxCtrlr.StopTxOnInvalidId", True)
     await octt.set_variable("TxCtrlr.TxStopPoint", points)
+    if cached:
+        await octt.id_token_cached()
     await octt.offline_transaction()
     octt.clear()
     octt.tokens[octt.token["idToken"]] = "Invalid"
     octt.online()
-    started = await octt.expect("TransactionEvent", 120, eventType="Started", offline=True)
-    assert started["idToken"] == octt.token
-    ended = await octt.seek("TransactionEvent", 120, eventType="Ended")
-    assert ended["triggerReason"] == "Deauthorized"
-    assert ended["transactionInfo"]["stoppedReason"] == "DeAuthorized"
-    queued = octt.all_of("TransactionEvent")[:-1]
-    assert queued
-    assert all(event["offline"] is True for event in queued)
+    await octt.expect("TransactionEvent", 120, eventType="Started", offline=True, idToken=octt.token)
+    while (event := await octt.expect("TransactionEvent", 120))["eventType"] != "Ended":
+        assert event["offline"] is True, event
+    assert "offline" not in event
+    assert event["triggerReason"] == "Deauthorized"
+    assert event["transactionInfo"]["stoppedReason"] == "DeAuthorized"
+    await octt.wait(20)
+    assert octt.unit().power_w == 0
 
 
 @pytest.mark.covers("TC_E_17_CS")
@@ -113,6 +117,7 @@ async def test_a_token_accepted_offline_that_the_csms_calls_invalid_ends_the_tra
 @case(variables=stop_at("Authorized", TxCtrlr__StopTxOnEVSideDisconnect=True))
 async def test_unplugging_at_the_vehicle_ends_the_authorization_and_the_transaction(octt: Octt, local: bool) -> None:
     """With Authorized and StopTxOnEVSideDisconnect one event says all: vehicle lost, Idle, EVDisconnected, Ended."""
+    await octt.configure(LOCAL | {"OCPPCommCtrlr.UnlockOnEVSideDisconnect": False})
     await octt.energy_transfer_started(local=local)
     await octt.energy_transfer_suspended(local=local)
     octt.clear("StatusNotification")

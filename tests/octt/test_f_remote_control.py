@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.octt.fields import ABSENT, ANY
-from tests.octt.harness import Octt, case
+from tests.octt.harness import Late, Octt, case
 
 #: What a home's V2H unit can have as TxStartPoint; the cases hold for each.
 START_POINTS = ("PowerPathClosed", "Authorized", "EVConnected", "EnergyTransfer")
@@ -37,10 +37,15 @@ async def test_the_cable_first_and_then_a_remote_start(octt: Octt, point: str) -
 @pytest.mark.parametrize("point", START_POINTS)
 @case()
 async def test_a_remote_start_first_that_asks_for_the_token(octt: Octt, point: str) -> None:
-    """With AuthorizeRemoteStart the station asks for the token by an Authorize before anything begins."""
+    """With AuthorizeRemoteStart the station asks for the token by an Authorize; nothing begins before the answer, for
+    which the CSMS takes its time here."""
     await start_at(octt, point)
     await octt.set_variable("AuthCtrlr.AuthorizeRemoteStart", True)
+    octt.answer("Authorize", Late(5_000, {"idTokenInfo": {"status": "Accepted"}}))
     await octt.authorized(authorize=True)
+    for event in octt.all_of("TransactionEvent"):
+        assert octt.near(seconds=2)(event["timestamp"]), "it began before the answer"
+    await octt.wait(6)
     await octt.energy_transfer_started()
 
 
@@ -214,6 +219,15 @@ async def test_what_is_not_implemented_is_called_so(octt: Octt) -> None:
 
 
 @case(evses=2)
+async def test_there_is_no_main_power_meter_to_ask(octt: Octt) -> None:
+    """EVSE 0 of MeterValues is the main power meter, which this station has not: neither asked for nor by the clock."""
+    assert await trigger(octt, "MeterValues", evse=0) == "Rejected"
+    await octt.set_variable("AlignedDataCtrlr.Interval", 60)
+    await octt.wait(130)
+    assert {told["evseId"] for told in octt.all_of("MeterValues")} == {1, 2}
+
+
+@case(evses=2)
 async def test_what_cannot_be_sent_is_rejected(octt: Octt) -> None:
     """An EVSE, connector or transaction that is not there, and a measurement that nobody has configured."""
     assert await trigger(octt, "StatusNotification", evse=3) == "Rejected"
@@ -257,9 +271,9 @@ async def test_a_start_at_an_evse_that_cannot_is_rejected(octt: Octt) -> None:
     assert (await octt.call("RequestStartTransaction", start | {"evseId": 9}))["status"] == "Rejected"
     await octt.unavailable(1)
     assert (await octt.call("RequestStartTransaction", start | {"evseId": 1}))["status"] == "Rejected"
-    assert (await octt.call("ChangeAvailability", operationalStatus="Operative", evse={"id": 1}))[
-        "status"
-    ] == "Accepted"
+    answer = await octt.call("ChangeAvailability", operationalStatus="Operative", evse={"id": 1})
+    assert answer["status"] == "Accepted"
+    await octt.expect("StatusNotification", connectorStatus="Available")
     await octt.energy_transfer_started()
     answer = await octt.call("RequestStartTransaction", start | {"evseId": 1})
     assert (answer["status"], answer["statusInfo"]["reasonCode"]) == ("Rejected", "TxInProgress")

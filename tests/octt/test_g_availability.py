@@ -38,6 +38,16 @@ async def told(octt: Octt, status: str, evses: tuple[int, ...], within: float = 
     await octt.never("StatusNotification", 5)
 
 
+async def told_of_all(octt: Octt, where: dict[str, Any] | None, within: float = 60) -> None:
+    """Every connector tells its status: those that are meant Unavailable, the others Available."""
+    for evse in octt.bays:
+        status = "Unavailable" if evse in meant(octt, where) else "Available"
+        await octt.expect(
+            "StatusNotification", within, evse=evse, connectorId=1, connectorStatus=status, timestamp=octt.near()
+        )
+    await octt.never("StatusNotification", 5)
+
+
 @pytest.mark.covers("TC_G_01_CS")
 @case(evses=2)
 async def test_available_becomes_occupied(octt: Octt) -> None:
@@ -90,9 +100,10 @@ OPERATIVE_ALREADY = [
 @pytest.mark.parametrize("where", OPERATIVE_ALREADY)
 @case(evses=2)
 async def test_what_is_operative_stays_so(octt: Octt, where: dict[str, Any] | None) -> None:
-    """G03.FR.03, G04.FR.04: accepted, and nothing changes."""
+    """G03.FR.03, G04.FR.04: accepted, nothing changes, and every connector's status is told."""
     assert await change(octt, "Operative", where) == "Accepted"
-    await octt.never("StatusNotification", 10, connectorStatus="Unavailable")
+    await told(octt, "Available", tuple(octt.bays))
+    await octt.energy_transfer_started()
 
 
 INOPERATIVE_TO_OPERATIVE = [
@@ -123,12 +134,11 @@ INOPERATIVE_ALREADY = [
 @pytest.mark.parametrize("where", INOPERATIVE_ALREADY)
 @case(evses=2)
 async def test_what_is_inoperative_stays_so(octt: Octt, where: dict[str, Any] | None) -> None:
-    """G03.FR.03, G04.FR.04: accepted, and every connector that is meant has been told Unavailable."""
+    """G03.FR.03, G04.FR.04: accepted, nothing changes, and every connector's status is told anew."""
     assert await change(octt, "Inoperative", where) == "Accepted"
     await told(octt, "Unavailable", meant(octt, where))
     assert await change(octt, "Inoperative", where) == "Accepted"
-    await octt.never("StatusNotification", 10, connectorStatus="Available")
-    assert {octt.connector_status(evse) for evse in meant(octt, where)} == {"Unavailable"}
+    await told_of_all(octt, where)
 
 
 WITH_A_TRANSACTION = [
@@ -173,20 +183,20 @@ AFTER_A_REBOOT = [
 @pytest.mark.parametrize("where", AFTER_A_REBOOT)
 @case(evses=2)
 async def test_inoperative_outlives_a_reboot(octt: Octt, where: dict[str, Any] | None, by_reset: bool) -> None:
-    """After a Reset, and after a power loss, the same connectors are told Unavailable and the others Available."""
+    """After a Reset, and after a power loss, the same connectors are told Unavailable and the others Available; asked
+    for once more before (as TC_G_18 has it), every connector tells its status too."""
     assert await change(octt, "Inoperative", where) == "Accepted"
     await told(octt, "Unavailable", meant(octt, where))
-    octt.clear()
+    assert await change(octt, "Inoperative", where) == "Accepted"
+    await told_of_all(octt, where)
     if by_reset:
         assert (await octt.call("Reset", type="Immediate"))["status"] == "Accepted"
     else:
         await octt.reboot()
     await octt.expect("BootNotification", 180)
-    for evse in octt.bays:
-        expected = "Unavailable" if evse in meant(octt, where) else "Available"
-        await octt.seek("StatusNotification", 180, evse=evse, connectorId=1, connectorStatus=expected)
-    await octt.seek("SecurityEventNotification", type={"StartupOfTheDevice", "ResetOrReboot"})
-    await octt.never("StatusNotification", 30, evse=meant(octt, where)[0], connectorStatus="Available")
+    await told_of_all(octt, where, 180)
+    await octt.expect("SecurityEventNotification", type={"StartupOfTheDevice", "ResetOrReboot"})
+    await octt.never("StatusNotification", 30)
 
 
 @case(evses=2)
@@ -224,6 +234,9 @@ async def test_a_change_that_is_taken_back_before_the_transaction_ends(octt: Oct
     await octt.energy_transfer_started()
     assert await change(octt, "Inoperative", EVSE) == "Scheduled"
     assert await change(octt, "Operative", EVSE) == "Accepted"
+    await octt.wait(5)
+    assert (octt.connector_status(1), octt.connector_status(2)) == ("Occupied", "Available")
+    octt.clear("StatusNotification")
     await octt.stop_authorized()
     await octt.ev_disconnected()
 
@@ -243,6 +256,7 @@ async def test_a_fault_comes_before_inoperative(octt: Octt) -> None:
     octt.unit().fault()
     await octt.seek("StatusNotification", connectorStatus="Faulted")
     assert await change(octt, "Inoperative", EVSE) == "Accepted"
-    await octt.never("StatusNotification", 20)
+    await octt.never("StatusNotification", 20, connectorStatus="Unavailable")
+    octt.clear("StatusNotification")
     octt.unit().clear_fault()
     await octt.expect("StatusNotification", connectorStatus="Unavailable")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.catalogue import catalogue
-from tests.conformance.selection import Feature, block_of, core_cases, judge, names, statement, verdict
+from tests.conformance.selection import Feature, block_of, core_cases, errata, judge, names, statement, verdict
 from tests.octt.harness import Octt, case
 
 HERE = Path(__file__).parent
@@ -44,6 +45,31 @@ def test_the_numbers_are_those_of_the_standard() -> None:
     numbers = Counter(block_of(one) for one in core_cases() if one.obligation == "M")
     assert numbers == {"B": 30, "E": 12, "F": 4, "G": 20, "J": 6, "P": 2}
     assert sum(numbers.values()) == 74
+
+
+def test_the_errata_change_what_is_there() -> None:
+    """Each names a case of the catalogue and says something else of it, in words that can be read."""
+    for one in errata().values():
+        before = catalogue()[one.id]
+        assert (one.profile, one.obligation, one.codes) != (before.profile, before.obligation, before.codes)
+        assert set(names(one.codes)) <= set(statement()), one
+        assert re.fullmatch(r"5\.\d+", one.erratum)
+
+
+@pytest.mark.parametrize(
+    ("case_id", "selected", "reason"),
+    [
+        ("TC_B_14_CS", True, "C-56 yes"),  # erratum 5.8: of Core too, in place of TC_B_15
+        ("TC_B_15_CS", False, "C-56 yes"),
+        ("TC_E_38_CS", False, "C-09.5 yes"),  # for those without the start point EnergyTransfer
+        ("TC_F_27_CS", True, "AQ-11 no"),
+        ("TC_E_24_CS", False, "HFS-1 no, C-12.1 no"),
+        ("TC_G_01_CS", True, "mandatory"),
+    ],
+)
+def test_who_is_selected_and_by_what(case_id: str, selected: bool, reason: str) -> None:
+    told = verdict(next(one for one in core_cases() if one.id == case_id))
+    assert (told.selected, told.reason) == (selected, reason)
 
 
 def test_every_condition_of_the_catalogue_can_be_read() -> None:

@@ -4,6 +4,7 @@ Each mutant is applied in a copy of the tree, never in the checkout. Before any 
 
     python tests/tools/mutants.py [--only ID ...] [--jobs N] [--survey]
 
+`--only` takes names with wildcards too: `--only 'TC_*'` are the test cases of OCPP, `--only 'AIF-*' 'CEL-*'` the rest.
 `--survey` runs, for each mutant, every test that claims to cover the id, and lists those that do not notice: not each
 must (an id has several sides), but one that notices no mutant at all deserves a look.
 Exit code 0: every mutant is killed. The outcome stands in `build/mutants.json`.
@@ -21,9 +22,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -36,10 +38,15 @@ RESULT = ROOT / "build" / "mutants.json"
 COPIED = ("bridge", "mappings", "config", "tests", "pyproject.toml", "README.md")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "node_modules", "*.pyc", ".pytest_cache")
 
-#: A test that hangs notices too, but as a failure of its own: within so many seconds (s).
 #: Where the examples of a mapping table begin: they say the same again, and are no rule.
 EXAMPLES = "\nexamples:\n"
+#: A test that hangs notices too, but as a failure of its own: within so many seconds (s).
 PATIENCE_S = 300
+#: The same for all tests together, before any mutant.
+PATIENCE_WITH_ALL_S = 3_600
+
+#: What only the station's own modules and those above them load.
+OF_THE_STATION = "bridge/station/"
 
 #: pytest's own exit codes: all passed, some failed. Anything else is no verdict.
 PASSED, FAILED = 0, 1
@@ -81,12 +88,14 @@ class Mutant:
 
 @dataclass
 class Verdict:
-    """What became of a mutant. `unnoticed`: covering tests that passed all the same (survey only)."""
+    """What became of a mutant. `why` is what the first failure said, by which one can see that it noticed this very
+    rule; `unnoticed`: covering tests that passed all the same (survey only)."""
 
     mutant: Mutant
     outcome: str
     seconds: float = 0.0
     failed: list[str] = field(default_factory=list)
+    why: str = ""
     unnoticed: list[str] = field(default_factory=list)
     output: str = ""
 
@@ -109,18 +118,24 @@ def mutants(path: Path = FILE) -> list[Mutant]:
 
 
 def covered(path: Path) -> dict[str, frozenset[str]]:
-    """The ids that each test function of a module is marked with."""
+    """The ids that each test function of a module is marked with, itself or in one of its parameters."""
     found: dict[str, frozenset[str]] = {}
+    lists: dict[str, ast.expr] = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
-            found[node.name] = frozenset(_marks(node))
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            lists[node.targets[0].id] = node.value
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
+            found[node.name] = frozenset(id_ for decorator in node.decorator_list for id_ in _marks(decorator, lists))
     return found
 
 
-def _marks(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
-    for decorator in node.decorator_list:
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.covers":
-            yield from (one.value for one in decorator.args if isinstance(one, ast.Constant))
+def _marks(decorator: ast.expr, lists: Mapping[str, ast.expr]) -> Iterator[str]:
+    """In a decorator; parameters may stand in a list of the module that it names."""
+    for node in ast.walk(decorator):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.covers":
+            yield from (one.value for one in node.args if isinstance(one, ast.Constant))
+        elif isinstance(node, ast.Name) and node.id in lists:
+            yield from _marks(lists[node.id], {})
 
 
 def covering(id_: str, root: Path = ROOT) -> list[str]:
@@ -143,6 +158,9 @@ class Tree:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._edits = 0
+        self._warm: subprocess.Popen[str] | None = None
+        cache = str(folder / "build" / "cache")
+        self._environment = os.environ | {"PYTHONPATH": str(folder), "OCTT_CACHE": cache, "COLUMNS": "400"}
         for name in COPIED:
             source = ROOT / name
             if source.is_dir():
@@ -151,21 +169,60 @@ class Tree:
                 shutil.copy2(source, folder / name)
         (folder / "build").mkdir(exist_ok=True)
 
-    def test(self, tests: Sequence[str], *, all_of_them: bool = False) -> tuple[int, list[str], str]:
-        """Run tests here: pytest's exit code, what failed, and its last words."""
+    def test(
+        self, tests: Sequence[str], *, all_of_them: bool = False, warm: bool = False, patience: int = PATIENCE_S
+    ) -> tuple[int, list[str], str]:
+        """Run tests here: pytest's exit code, what failed (`test - why`), and its last words.
+
+        `warm`: nothing but the station was edited, so all below it need not be loaded again (see `warm.py`).
+        """
         options = ["-q", "-p", "no:cacheprovider", "-n", "0", "-p", "no:randomly", "--tb=line", "--no-header", "-rf"]
         options += [] if all_of_them else ["-x"]
-        command = [sys.executable, "-m", "pytest", *options, *tests]
-        environment = os.environ | {"PYTHONPATH": str(self.folder)}
+        code, text = (self._forked if warm else self._started)([*options, *tests], patience)
+        lines = text.splitlines()
+        failed = [line.removeprefix("FAILED ") for line in lines if line.startswith("FAILED ")]
+        return code, failed, "\n".join(lines[-12:])
+
+    def _started(self, arguments: Sequence[str], patience: int) -> tuple[int, str]:
+        """A Python of its own: its exit code and all that it has said."""
+        command = [sys.executable, "-m", "pytest", *arguments]
         try:
             done = subprocess.run(
-                command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=PATIENCE_S
+                command,
+                cwd=self.folder,
+                env=self._environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=patience,
             )
         except subprocess.TimeoutExpired:
-            return -1, [], f"not done within {PATIENCE_S} s"
-        lines = done.stdout.splitlines()
-        failed = [line.removeprefix("FAILED ").split(" - ")[0] for line in lines if line.startswith("FAILED ")]
-        return done.returncode, failed, "\n".join([*lines[-8:], *done.stderr.splitlines()[-4:]])
+            return -1, f"not done within {patience} s"
+        return done.returncode, done.stdout
+
+    def _forked(self, arguments: Sequence[str], patience: int) -> tuple[int, str]:
+        """A fork of one that has loaded most: its exit code and all that it has said."""
+        if self._warm is None:
+            command = [sys.executable, "-P", "tests/tools/warm.py"]
+            self._warm = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        assert self._warm.stdin is not None
+        assert self._warm.stdout is not None
+        output = self.folder / "build" / "output"
+        print(json.dumps([arguments, str(output), patience]), file=self._warm.stdin, flush=True)
+        answer = self._warm.stdout.readline()
+        return (int(answer), output.read_text(encoding="utf-8", errors="replace")) if answer else (-1, "it has ended")
+
+    def close(self) -> None:
+        """Nothing more is asked."""
+        if self._warm is not None:
+            self._warm.communicate()
 
     def judge(self, mutant: Mutant, tests: Sequence[str], *, survey: bool = False) -> Verdict:
         """Apply a mutant, run tests, and put everything back."""
@@ -174,14 +231,16 @@ class Tree:
         began = time.monotonic()
         try:
             self._write(path, original.replace(mutant.find, mutant.replace, 1))
-            code, failed, output = self.test(tests, all_of_them=survey)
+            code, failed, output = self.test(tests, all_of_them=survey, warm=mutant.file.startswith(OF_THE_STATION))
         finally:
             self._write(path, original)
         verdict = Verdict(mutant, {FAILED: "killed", PASSED: "survived"}.get(code, "no verdict"))
-        verdict.seconds, verdict.failed = round(time.monotonic() - began, 1), failed
+        verdict.seconds = round(time.monotonic() - began, 1)
+        verdict.failed = [one.partition(" - ")[0] for one in failed]
+        verdict.why = failed[0].partition(" - ")[2] if failed else ""
         verdict.output = "" if verdict.outcome == "killed" else output
         if survey:
-            noticed = {one.partition("[")[0] for one in failed}
+            noticed = {one.partition("[")[0] for one in verdict.failed}
             verdict.unnoticed = [one for one in tests if one not in noticed]
         return verdict
 
@@ -198,24 +257,28 @@ class Tree:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the script; gives back its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", metavar="ID", nargs="+", help="only these ids")
+    parser.add_argument("--only", metavar="ID", nargs="+", help="only these ids, wildcards allowed")
     parser.add_argument("--jobs", type=int, default=1, help="so many at a time, each in a copy of its own (1)")
     parser.add_argument("--survey", action="store_true", help="run every test that covers the id, and name the others")
     given = parser.parse_args(arguments)
-    chosen = [mutant for mutant in mutants() if not given.only or mutant.id in given.only]
+    wanted = given.only or ["*"]
+    chosen = [mutant for mutant in mutants() if any(fnmatchcase(mutant.id, pattern) for pattern in wanted)]
     faults = [fault for mutant in chosen for fault in mutant.faults()]
-    if unknown := set(given.only or ()) - {mutant.id for mutant in chosen}:
-        faults.append(f"no mutant for {', '.join(sorted(unknown))}: see {FILE.name}")
+    if unknown := [pattern for pattern in wanted if not any(fnmatchcase(mutant.id, pattern) for mutant in chosen)]:
+        faults.append(f"no mutant for {', '.join(unknown)}: see {FILE.name}")
     if faults:
         print(*faults, sep="\n", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trees = [Tree(Path(folder) / str(number)) for number in range(max(1, given.jobs))]
-        code, failed, output = trees[0].test(sorted({test for mutant in chosen for test in mutant.tests}))
+        all_tests = sorted({test for mutant in chosen for test in mutant.tests})
+        code, failed, output = trees[0].test(all_tests, patience=PATIENCE_WITH_ALL_S)
         if code != PASSED:
             print(f"without any mutant these fail already: {failed}\n{output}", file=sys.stderr)
             return 2
         verdicts = list(_judge_all(chosen, trees, survey=given.survey))
+        for tree in trees:
+            tree.close()
     _report(verdicts, partial=bool(given.only))
     return 0 if all(verdict.outcome == "killed" for verdict in verdicts) else 1
 
@@ -254,7 +317,8 @@ def _report(verdicts: Sequence[Verdict], *, partial: bool) -> None:
         "killed": killed,
         "ids": len({verdict.mutant.id for verdict in verdicts}),
         "results": [
-            {**asdict(v.mutant), "outcome": v.outcome, "seconds": v.seconds, "failed": v.failed} for v in verdicts
+            {**asdict(v.mutant), "outcome": v.outcome, "seconds": v.seconds, "failed": v.failed, "why": v.why}
+            for v in verdicts
         ],
     }
     RESULT.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

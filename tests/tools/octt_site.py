@@ -2,6 +2,8 @@
 
 This is what `tests/octt/harness.py` stands on, and the only place that knows how a gateway is put together. On virtual
 time; the CSMSs are reached in memory or, with `wire`, over real WebSockets on the loopback.
+
+With OCTT_CACHE, a folder, the mapping tables are parsed once for many processes (`mutants.py` starts one per mutant).
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import selectors
 import tempfile
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -22,6 +25,7 @@ from bridge.gateway.api import ControlApi
 from bridge.gateway.config import SiteConfig, StationConfig
 from bridge.gateway.gateway import Gateway
 from bridge.gateway.stations import dialer_for
+from bridge.mapping.cache import DocumentCache
 from bridge.mapping.load import load_mappings
 from bridge.sim.checker import AifChecker
 from bridge.sim.control import SimUnit
@@ -42,7 +46,8 @@ HOME = "csms.example"
 #: How long (s, real) a loop on virtual time listens for the wire before it lets time jump.
 _PATIENCE = 0.002
 
-_MAPPINGS = load_mappings()
+_CACHE = os.environ.get("OCTT_CACHE")
+_MAPPINGS = load_mappings(cache=DocumentCache(Path(_CACHE)) if _CACHE else None)
 
 #: Changes the site configuration (plain data) before it is read; the folder is the site's own.
 SiteEdit = Callable[[dict[str, Any], Path], None]
