@@ -67,7 +67,7 @@ async def test_a_damaged_page_is_found_at_opening(tmp_path: Path) -> None:
     for page in range(3, len(content) // 4096):
         content[page * 4096 : page * 4096 + 64] = b"\xff" * 64
     file.write_bytes(content)
-    with pytest.raises(StoreError, match=r"store\.db: it is damaged .* restore a backup"):
+    with pytest.raises(StoreError, match=r"store\.db: it is damaged .* start the gateway anew"):
         await open_store(file)
 
 

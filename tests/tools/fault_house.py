@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
@@ -20,7 +20,7 @@ from bridge.errors import StoreError
 from bridge.gateway.gateway import Gateway
 from bridge.mapping.load import load_mappings
 from bridge.sim.control import SimUnit
-from bridge.sim.csms import CALL, DemoCsms, Message, NotConnectedError, StationCallError, StationTimeoutError
+from bridge.sim.csms import DemoCsms, NotConnectedError, StationCallError, StationTimeoutError
 from bridge.sim.csms_memory import acceptor
 from bridge.sim.lan import SimLan, SimPort
 from bridge.sim.node import SimNode
@@ -28,15 +28,14 @@ from bridge.sim.unit import SimUnitConfig
 from bridge.station.link import LinkDown
 from bridge.station.link_memory import MemoryDialer
 from bridge.store.port import Store
-from bridge.store.sqlite import open_store
+from bridge.store.recovery import Damage, open_or_set_aside
+from tests.tools.energy_watch import EnergyWatch, gone_back
 from tests.tools.fault_store import Faults, FaultStore
 from tests.tools.house import GATEWAY, MINUTE, STATION, TOKEN, UNITS, profile, site
 
 _MAPPINGS = load_mappings()
 #: How long (ms) anything may take, a power cut and its restart included.
 _PATIENCE: Final = 20 * MINUTE
-_WMS_PER_WH: Final = 3_600_000
-_REGISTERS: Final = ("Energy.Active.Import.Register", "Energy.Active.Export.Register")
 Number = tuple[str, int]
 
 
@@ -53,14 +52,16 @@ class FaultHouse:
     durable: set[Number] = field(default_factory=set)
     kept: list[list[Any]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    between: Callable[[], None] = lambda: None  # what happens to the folder while the power is off
 
     async def open(self) -> None:
         """Everything but the gateway."""
         self.clock = Clock(seed=self.seed)
         self.lan = SimLan(self.clock)
         self.csms = DemoCsms(self.clock)
-        self.csms.on_message.append(self._look)
         self.unit = SimUnit(self.clock, SimUnitConfig())
+        self.energy = EnergyWatch(self.unit)
+        self.csms.on_message.append(self.energy)
         self.node = SimNode(self.clock, b"unit-0", [self.unit])
         self.node.attach(self.lan.join(UNITS[0]))
         await self.node.start()
@@ -70,17 +71,18 @@ class FaultHouse:
         """Life after life, for ever; cancel to end."""
         while True:
             await self._one_life()
+            self.between()
             await self.clock.sleep(self.off_for)
 
     async def _one_life(self) -> None:
         """Until the power goes, or the gateway gives up (what starts it then, starts it again)."""
-        real = await open_store(self.folder / "state.db", inline=True)
+        real, damage = await open_or_set_aside(self.folder / "state.db", inline=True)
         store, cut = FaultStore(real, self.faults), asyncio.Event()
         self.faults.cut = cut.set
         self.lives += 1
         await self._note_durable(real)
         port = self.lan.join(GATEWAY)
-        running = asyncio.ensure_future(self._gateway(cast(Store, store), port))
+        running = asyncio.ensure_future(self._gateway(cast(Store, store), port, damage))
         power = asyncio.ensure_future(cut.wait())
         try:
             await asyncio.wait({running, power}, return_when=asyncio.FIRST_COMPLETED)
@@ -93,7 +95,7 @@ class FaultHouse:
             with contextlib.suppress(NotConnectedError):
                 await self.csms.drop(STATION)
 
-    async def _gateway(self, store: Store, port: SimPort) -> None:
+    async def _gateway(self, store: Store, port: SimPort, damage: Damage | None) -> None:
         dialer = MemoryDialer(acceptor(self.csms, STATION, LinkDown))
         gateway = await Gateway.build(
             self.config,
@@ -103,6 +105,8 @@ class FaultHouse:
             mappings=_MAPPINGS,
             clock=self.clock,
         )
+        if damage is not None:
+            gateway.store_was_damaged(str(damage))
         await gateway.run()
 
     async def _note_durable(self, store: Store) -> None:
@@ -127,11 +131,7 @@ class FaultHouse:
 
     async def session(self) -> None:
         """Charge, an outage of the CSMS, discharge, stop, unplug; each step asked for until it is so."""
-        await self.until(self._ready, "the first status")
-        self.unit.plug()
-        await self.insist(self._start, lambda: self._open_transaction() is not None, "starting")
-        transaction = cast(str, self._open_transaction())
-        await self.until(lambda: self.unit.power_w > 1000, "charging")
+        transaction = await self.begin()
         await self.clock.sleep(45_000)
         if self.unit.power_w > 3000:
             self.wrong.append(f"{self.unit.power_w} W are charged where the start's profile allows 3000 W")
@@ -147,6 +147,14 @@ class FaultHouse:
         await self.until(lambda: self.csms.station(STATION).connectors.get((1, 1)) == "Available", "unplugging")
         await self.until(self._all_here, "the last event")
         await self.clock.sleep(5_000)
+
+    async def begin(self, but: Collection[str] = ()) -> str:
+        """Plug, and start one that is none of those; its id when energy flows."""
+        await self.until(self._ready, "the first status")
+        self.unit.plug()
+        await self.insist(self._start, lambda: self._open_transaction(but) is not None, "starting")
+        await self.until(lambda: self.unit.power_w > 1000, "charging")
+        return cast(str, self._open_transaction(but))
 
     async def insist(self, ask: Callable[[], Any], reached: Callable[[], bool], what: str) -> None:
         """Ask again and again until it is so."""
@@ -187,58 +195,35 @@ class FaultHouse:
         record = self.csms.station(STATION)
         return self.csms.connected(STATION) and record.status == "Accepted" and (1, 1) in record.connectors
 
-    def _open_transaction(self) -> str | None:
+    def _open_transaction(self, but: Collection[str] = ()) -> str | None:
         ledger = self.csms.station(STATION).ledger
-        return next((key for key, record in ledger.transactions.items() if not record.ended), None)
+        return next((key for key, record in ledger.transactions.items() if not record.ended and key not in but), None)
 
     def _ended(self, transaction: str) -> bool:
         return self.csms.station(STATION).ledger.transactions[transaction].ended
 
     def _all_here(self) -> bool:
         others = all(payload in self.csms.received(action) for action, payload in self.kept)
-        return others and not self.csms.station(STATION).ledger.open() and self.durable <= self._delivered()
+        return others and not self.csms.station(STATION).ledger.open() and self.durable <= self.delivered()
 
-    def _delivered(self) -> set[Number]:
+    def delivered(self) -> set[Number]:
+        """Events that the CSMS has seen."""
         return {(event["transactionInfo"]["transactionId"], event["seqNo"]) for event in self.csms.events()}
 
     # -- the judgement
 
-    def _look(self, message: Message) -> None:
-        """No register of an event may tell more than has flowed by now."""
-        if message.direction != "in" or message.frame[0] != CALL or message.action != "TransactionEvent":
-            return
-        real = (self.unit.core.charged_wms / _WMS_PER_WH, self.unit.core.discharged_wms / _WMS_PER_WH)
-        for _, name, value in _stamped(message.payload):
-            most = real[_REGISTERS.index(name)]
-            if value > most + 1e-6:
-                self.wrong.append(f"{name} tells {value} Wh where {most:.3f} Wh have flowed")
-
     def judge(self) -> list[str]:
         """Everything that is wrong; empty if nothing was lost or invented."""
-        wrong = [*self.wrong, *self.csms.violations]
+        wrong = [*self.wrong, *self.energy.wrong, *self.csms.violations]
         wrong += [f"{key}: {missing} missing" for key, missing in self.csms.gaps().items()]
-        wrong += [f"{key} {no} was durable and never came" for key, no in sorted(self.durable - self._delivered())]
+        wrong += [f"{key} {no} was durable and never came" for key, no in sorted(self.durable - self.delivered())]
         for key, record in self.csms.station(STATION).ledger.transactions.items():
             events = [record.events[number] for number in sorted(record.events)]
             kinds = [event["eventType"] for event in events]
             if kinds[0] != "Started" or kinds[-1] != "Ended" or set(kinds[1:-1]) - {"Updated"}:
                 wrong.append(f"{key}: {kinds}")
-            for name in _REGISTERS:
-                told = sorted((at, value) for event in events for at, known, value in _stamped(event) if known == name)
-                values = [value for _, value in told]
-                if values != sorted(values):
-                    wrong.append(f"{key}: {name} went back: {values}")
+            wrong += gone_back(key, record)
         return wrong
-
-
-def _stamped(event: dict[str, Any]) -> list[tuple[str, str, float]]:
-    """The energy registers (Wh) that an event tells, with the time of each."""
-    return [
-        (value["timestamp"], sampled["measurand"], float(sampled["value"]))
-        for value in event.get("meterValue", ())
-        for sampled in value["sampledValue"]
-        if sampled.get("measurand") in _REGISTERS
-    ]
 
 
 async def _gone(clock: Clock, store: FaultStore, *tasks: asyncio.Future[Any]) -> None:

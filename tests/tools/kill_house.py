@@ -10,30 +10,36 @@ import asyncio
 import json
 import os
 import random
+import re
 import shutil
 import sqlite3
-import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from bridge.clock import Clock
 from bridge.gateway.process import STORE
-from bridge.sim.checker import AifChecker
+from bridge.sim.checker import RESPONSE_TIMER_MS, AifChecker, Violation
 from bridge.sim.control import SimUnit
 from bridge.sim.csms import DemoCsms, NotConnectedError, StationCallError, StationTimeoutError
 from bridge.sim.node import SimNode
 from bridge.sim.power import PowerConfig
 from bridge.sim.udp import open_udp_port
 from bridge.sim.unit import SimUnitConfig
+from tests.tools.energy_watch import EnergyWatch, gone_back
+from tests.tools.forker import Child, Forker
 
 ROOT = Path(__file__).parents[2]
 STATION = "KILL-1"
 TOKEN = {"idToken": "K-1", "type": "Central"}
 #: How long anything may take before the run counts as stuck (s), the machine being busy.
 PATIENCE = 60
+#: How much later (ms) than it was sent a datagram may be seen here.
+_LATENESS = 200
 #: Sessions until the kill has come.
 MOST_SESSIONS = 4
 
@@ -42,18 +48,19 @@ Number = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """When to kill: at the nth passage of a phase, or so many ms after the start."""
+    """When to kill: at the nth passage of a phase (or so long after it), or so many ms after the start."""
 
     number: int
     phase: str
     nth: int
+    delay_us: int = 0
 
     @property
     def arguments(self) -> tuple[str, ...]:
         """For `tests.tools.killpoint`."""
         if self.phase == "time":
             return ("--after-ms", str(self.nth))
-        return ("--phase", self.phase, "--nth", str(self.nth))
+        return ("--phase", self.phase, "--nth", str(self.nth), "--delay-us", str(self.delay_us))
 
 
 @dataclass(slots=True)
@@ -62,10 +69,11 @@ class Outcome:
 
     instant: Instant
     hit: str = ""
-    pending_at_kill: list[Number] = field(default_factory=list)
+    pending: dict[Number, dict[str, Any]] = field(default_factory=dict)  # the events left in the store, in order
     repeated: list[Number] = field(default_factory=list)
     events: int = 0
     transactions: int = 0
+    registers: int = 0  # how many energy registers were told
     faults: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
@@ -74,26 +82,32 @@ class Outcome:
             "number": self.instant.number,
             "phase": self.instant.phase,
             "nth": self.instant.nth,
+            "delay_us": self.instant.delay_us,
             "hit": self.hit,
-            "pending_at_kill": self.pending_at_kill,
+            "pending_at_kill": list(self.pending),
             "repeated": self.repeated,
             "events": self.events,
             "transactions": self.transactions,
+            "registers": self.registers,
             "faults": self.faults,
         }
 
 
 class KillHouse:
-    """One gateway, its unit and its CSMS, until the gateway has been killed and the session has ended."""
+    """One gateway, its unit and its CSMS, until the gateway has been killed and the session has ended.
 
-    def __init__(self, instant: Instant, folder: Path) -> None:
+    `forker` starts the gateway's processes. `cache` is a folder for what is read from the mapping tables.
+    """
+
+    def __init__(self, instant: Instant, folder: Path, forker: Forker, cache: Path) -> None:
         self.outcome = Outcome(instant)
-        self._instant, self._folder = instant, folder
+        self._instant, self._folder, self._forker, self._cache = instant, folder, forker, cache
         self._clock = Clock(seed=instant.number)
         self._csms = DemoCsms(self._clock)
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Child | None = None
         self._killed = asyncio.Event()
         self._checker: AifChecker | None = None
+        self._energy: EnergyWatch | None = None
         self._life = 0
         self._dark: list[int] = []  # where the CSMS went, in its messages
         self._step = ""
@@ -109,7 +123,9 @@ class KillHouse:
                 await self._sessions(unit, watching)
                 await self._until(self._all_ended, "every transaction has ended")
             except (TimeoutError, AssertionError, OSError) as error:
-                self.outcome.faults.append(f"while {self._step}: {error or type(error).__name__}; {self._last_words()}")
+                self.outcome.faults.append(
+                    f"while {self._step}: {str(error) or type(error).__name__}; {self._last_words()}"
+                )
             self._judge()
         return self.outcome
 
@@ -125,6 +141,8 @@ class KillHouse:
         port.tap(self._checker)
         power = PowerConfig(start_delay_ms=200, ramp_w_per_s=20_000, stop_ramp_w_per_s=40_000)
         unit = SimUnit(self._clock, SimUnitConfig(power=power, inf_delay_ms=50))
+        self._energy = EnergyWatch(unit)
+        self._csms.on_message.append(self._energy)
         node = SimNode(self._clock, unique=b"kill-house-%02d" % number, units=[unit])
         node.attach(port)
         await node.start()
@@ -155,54 +173,52 @@ class KillHouse:
             ],
         }
         (self._folder / "site.yaml").write_text(json.dumps(config))  # JSON is YAML too
+        (self._folder / "state").mkdir()
+        (self._folder / "state" / "cache").symlink_to(self._cache)
 
     async def _gateway(self) -> None:
         """The first life, which the kill ends; then the second."""
-        await self._start("-m", "tests.tools.killpoint", *self._instant.arguments, "--")
-        assert self._process is not None
-        code = await self._process.wait()
+        first = await self._start("killpoint", *self._instant.arguments, "--")
+        code = await first.wait()
         assert code == -9, f"the gateway ended by itself with code {code}"
         said = (self._folder / "stderr-0").read_text().splitlines()
         self.outcome.hit = next((line for line in said if line.startswith("killpoint: ")), "")
         await self._csms.wait_for(lambda: not self._csms.connected(STATION), PATIENCE * 1000)
-        self.outcome.pending_at_kill = self._stored()
+        self.outcome.pending = self._stored()
         self._life += 1
         self._csms.station(STATION).restarted()
-        await self._start("-m", "bridge.cli.main")
+        second = await self._start()
         self._killed.set()
-        code = await self._process.wait()
+        code = await second.wait()
         raise AssertionError(f"the second life ended by itself with code {code}")
 
-    async def _start(self, *program: str) -> None:
-        command = [sys.executable, *program, "run", "--config", str(self._folder / "site.yaml")]
-        with (
-            (self._folder / f"stdout-{self._life}").open("wb") as out,
-            (self._folder / f"stderr-{self._life}").open("wb") as err,
-        ):
-            self._process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=out, stderr=err)
+    async def _start(self, *killing: str) -> Child:
+        command = [*killing, "run", "--config", str(self._folder / "site.yaml")]
+        out, err = self._folder / f"stdout-{self._life}", self._folder / f"stderr-{self._life}"
+        self._process = await self._forker.start(command, out, err)
+        return self._process
 
     async def _end(self, watching: asyncio.Task[None]) -> None:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-        process = self._process
-        if process is not None and process.returncode is None:
-            process.kill()
-            await process.wait()
+        if self._process is not None:
+            await self._process.kill()
 
-    def _stored(self) -> list[Number]:
-        """What waits for an answer in the store that the dead process has left. Read from a copy: opening the file
-        would finish its log, and that is for the second life to do."""
-        if not (self._folder / "state").exists():  # killed before it had made its folder
-            return []
+    def _stored(self) -> dict[Number, dict[str, Any]]:
+        """What waits for an answer in the store that the dead process has left, in its order. Read from a copy: opening
+        the file would finish its log, and that is for the second life to do."""
         copy = self._folder / "left"
         shutil.copytree(self._folder / "state", copy, ignore=lambda _, names: {n for n in names if STORE not in n})
         if not (copy / STORE).exists():
-            return []
+            return {}
         store = sqlite3.connect(copy / STORE)
         try:
-            return store.execute("SELECT transaction_id, seq_no FROM event ORDER BY key").fetchall()
+            rows = store.execute(
+                "SELECT transaction_id, seq_no, payload FROM event WHERE transaction_id != '' ORDER BY key"
+            )
+            return {(key, number): json.loads(payload) for key, number, payload in rows}
         except sqlite3.OperationalError:  # killed before it had tables
-            return []
+            return {}
         finally:
             store.close()
 
@@ -269,8 +285,8 @@ class KillHouse:
     async def _outage(self, transaction: str) -> None:
         """The CSMS goes while samples are due, and comes back; what was made meanwhile arrives."""
         await self._samples(transaction, 1)
-        self._dark.append(len(self._csms.messages))
         await self._csms.go_dark()
+        self._dark.append(len(self._csms.messages))  # what has come until now may have lost its answer
         try:
             await asyncio.wait_for(self._killed.wait(), 1.5)  # by then a sample was taken; a kill may fall here too
         except TimeoutError:
@@ -340,28 +356,62 @@ class KillHouse:
     def _all_ended(self) -> bool:
         ledger = self._csms.station(STATION).ledger
         delivered = {_number(event) for event in self._csms.events()}
-        return not ledger.open() and delivered >= set(self.outcome.pending_at_kill)
+        return not ledger.open() and delivered >= set(self.outcome.pending)
 
     # -- the judgement
 
     def _judge(self) -> None:
         outcome, events = self.outcome, self._csms.events()
         outcome.events, outcome.transactions = len(events), len(self._transactions())
-        outcome.repeated = self._repeats()
-        outcome.faults += [f"{key}: {missing} missing" for key, missing in self._csms.gaps().items()]
-        outcome.faults += [f"{key}: never ended" for key in self._csms.station(STATION).ledger.open()]
+        outcome.faults += self._lost() + self._out_of_order() + self._numbered_badly() + self._invented()
         outcome.faults += self._csms.violations
-        outcome.faults += self._checker.broken() if self._checker is not None else ["the AIF was not watched"]
-        lost = set(outcome.pending_at_kill) - {_number(event) for event in events}
-        outcome.faults += [f"{key} seqNo {no} was committed and never sent" for key, no in sorted(lost)]
+        outcome.faults += ["the AIF was not watched"] if self._checker is None else self._checker.broken(_late_here)
+
+    def _lost(self) -> list[str]:
+        """Events that were made and never came; transactions that never ended."""
+        came = {_number(event) for event in self._csms.events()}
+        found = [f"{key}: {missing} missing" for key, missing in self._csms.gaps().items()]
+        found += [f"{key}: never ended" for key in self._csms.station(STATION).ledger.open()]
+        found += [f"{key} seqNo {no} was committed and never sent" for key, no in self.outcome.pending.keys() - came]
+        return found
+
+    def _out_of_order(self) -> list[str]:
+        """Within a transaction the CSMS has looked; what the store held comes in its order, and no transaction of the
+        one EVSE comes into another."""
+        first = list(dict.fromkeys(_number(event) for event in self._csms.events()))
+        held = [number for number in first if number in self.outcome.pending]
+        found = (
+            [] if held == list(self.outcome.pending) else [f"{held} came, where {list(self.outcome.pending)} waited"]
+        )
+        turns = [key for key, _ in groupby(first, lambda number: number[0])]
+        return found + [f"{key} goes on after another has begun" for key, n in Counter(turns).items() if n > 1]
+
+    def _numbered_badly(self) -> list[str]:
+        """Numbers that were used for two events, or came again without need."""
+        outcome = self.outcome
+        outcome.repeated = self._repeats()
+        found = []
+        for event in self._csms.events():
+            kept = outcome.pending.get(_number(event))
+            if kept is not None and _but_offline(kept) != _but_offline(event):
+                found.append(f"{_number(event)} was kept as {kept} and came as {event}")
         again = [number for number in outcome.repeated if number not in self._in_flight_at_dark()]
-        outcome.faults += [
-            f"{key} seqNo {no} came again although its answer was stored"
-            for key, no in again
-            if (key, no) not in outcome.pending_at_kill
+        found += [
+            f"{number} came again although its answer was stored" for number in again if number not in outcome.pending
         ]
         if len(again) > 1:  # events go one at a time: only one answer can have been on its way
-            outcome.faults.append(f"{len(again)} events came again: {again}")
+            found.append(f"{len(again)} events came again: {again}")
+        return found
+
+    def _invented(self) -> list[str]:
+        """Energy that never flowed, or that was there and is not any more."""
+        if self._energy is None:
+            return ["the energy was not watched"]
+        self.outcome.registers = self._energy.told
+        found = list(self._energy.wrong)
+        for key, record in self._csms.station(STATION).ledger.transactions.items():
+            found += gone_back(key, record)
+        return found if self._energy.told else [*found, "no register was told at all"]
 
     def _repeats(self) -> list[Number]:
         seen: set[Number] = set()
@@ -382,12 +432,24 @@ class KillHouse:
         return found
 
 
+def _late_here(violation: Violation) -> bool:
+    """The checker sees a datagram when it has arrived, some ms after it was sent where the machine is loaded: a
+    response timer (AIF 2.4.2) that has run out in the gateway has nearly run out here."""
+    waited = re.search(r"outstanding for (\d+) ms", violation.text)
+    return waited is not None and int(waited[1]) >= RESPONSE_TIMER_MS - _LATENESS
+
+
 def _is_event(message: Any) -> bool:
     return message.direction == "in" and message.action == "TransactionEvent"
 
 
 def _number(event: dict[str, Any]) -> Number:
     return event["transactionInfo"]["transactionId"], event["seqNo"]
+
+
+def _but_offline(event: dict[str, Any]) -> dict[str, Any]:
+    """`offline` may be set later (E11.FR.07); nothing else of an event changes once it is kept."""
+    return {name: value for name, value in event.items() if name != "offline"}
 
 
 def _charging(event: dict[str, Any]) -> bool:
@@ -406,11 +468,12 @@ def _profile(watts: int) -> dict[str, Any]:
     }
 
 
-def draw(seed: int, ranges: dict[str, tuple[int, int]], count: int) -> list[Instant]:
-    """So many instants, every phase in turn, each somewhere in its range."""
+def draw(seed: int, ranges: dict[str, tuple[int, int]], delays: dict[str, int], count: int) -> list[Instant]:
+    """So many instants, every phase in turn, each somewhere in its range, and up to so many us later."""
     chance = random.Random(seed)
     phases = list(ranges)
     return [
-        Instant(number, phase := phases[number % len(phases)], chance.randint(*ranges[phase]))
+        Instant(number, phase := phases[number % len(phases)], chance.randint(*ranges[phase]),
+                chance.randint(1, delays[phase]) if phase in delays else 0)
         for number in range(count)
-    ]
+    ]  # fmt: skip

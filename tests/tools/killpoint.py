@@ -1,6 +1,7 @@
 """Run a command of `ocpp-echonet` in this process, with a SIGKILL planted at a certain instant.
 
     python -m tests.tools.killpoint --phase after-commit --nth 3 -- run --config site.yaml
+    python -m tests.tools.killpoint --phase in-commit --nth 3 --delay-us 800 -- run --config site.yaml
     python -m tests.tools.killpoint --after-ms 1500 -- run --config site.yaml
 
 The phases lie around what must survive: the commit of a transaction event, its way over the WebSocket, its deletion
@@ -23,18 +24,21 @@ from typing import Any
 from bridge.cli.main import main as command
 from bridge.echonet.udp import UdpLan
 from bridge.station.link_websocket import WebSocketConnection
-from bridge.store import sqlite
+from bridge.store import schema, sqlite
 from bridge.store.database import Database
 
 #: Each phase and what has just happened, or is just about to, at it.
 PHASES = {
     "before-commit": "a transaction event is written but not committed",
+    "in-commit": "the commit is begun; it goes on for --delay-us, in whatever system call SQLite then is",
     "after-commit": "it is committed; nobody has been told yet",
     "before-send": "the TransactionEvent is about to be sent",
     "after-send": "it is sent; no answer is here",
     "after-answer": "the answer is here; the event still stands in the store",
     "before-delete-commit": "its deletion is written but not committed",
+    "in-delete-commit": "that commit is begun; it goes on for --delay-us",
     "after-delete": "it is deleted",
+    "opening": "the store is opened and its tables are about to be made; that goes on for --delay-us",
     "before-datagram": "a datagram is about to be sent",
     "after-datagram": "a datagram is sent",
     "before-write": "a datagram that writes (SetC) is about to be sent",
@@ -47,8 +51,8 @@ _ESV, _SETC = 10, 0x61
 class Killer:
     """Counts passages of the phase and kills at the nth."""
 
-    def __init__(self, phase: str | None, nth: int) -> None:
-        self.phase, self.nth = phase, nth
+    def __init__(self, phase: str | None, nth: int, delay_us: int = 0) -> None:
+        self.phase, self.nth, self.delay_us = phase, nth, delay_us
         self.passed = 0
         self._lock = threading.Lock()  # the store passes in its own thread
 
@@ -58,14 +62,25 @@ class Killer:
             return
         with self._lock:
             self.passed += 1
-            if self.passed == self.nth:
-                kill(f"{phase}, passage {self.nth}")
+            if self.passed != self.nth:
+                return
+        if self.delay_us:
+            _later(self.delay_us / 1_000_000, f"{phase}, passage {self.nth}, {self.delay_us} us later")
+        else:
+            kill(f"{phase}, passage {self.nth}")
 
 
 def kill(why: str) -> None:
     """End this process as a power cut would: no handler, no buffer, no farewell."""
     os.write(2, f"killpoint: {why}\n".encode())
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _later(seconds: float, why: str) -> None:
+    """Kill in so many seconds, from a thread: the work goes on meanwhile."""
+    timer = threading.Timer(seconds, kill, [why])
+    timer.daemon = True
+    timer.start()
 
 
 def plant(killer: Killer) -> None:
@@ -78,6 +93,7 @@ def plant(killer: Killer) -> None:
 def _plant_in_store(killer: Killer) -> None:
     holds = {"event": False, "deletion": False}  # of the batch at work; there is one at a time
     record, execute, commit, answered = sqlite._record, sqlite._execute, Database.commit, sqlite.SqliteStore.answered
+    migrate = schema.migrate
 
     def noting_record(*arguments: Any) -> Any:
         holds["event"] = True
@@ -92,8 +108,10 @@ def _plant_in_store(killer: Killer) -> None:
         holds.update(event=False, deletion=False)
         if batch["event"]:
             killer.passage("before-commit")
+            killer.passage("in-commit")
         if batch["deletion"]:
             killer.passage("before-delete-commit")
+            killer.passage("in-delete-commit")
         commit(self)
         if batch["event"]:
             killer.passage("after-commit")
@@ -104,6 +122,11 @@ def _plant_in_store(killer: Killer) -> None:
         await answered(self, station, key)
         killer.passage("after-delete")
 
+    def killing_migrate(connection: Any) -> tuple[int, int]:
+        killer.passage("opening")
+        return migrate(connection)
+
+    schema.migrate = killing_migrate
     sqlite._record = noting_record
     sqlite._execute = noting_execute
     Database.commit = killing_commit  # type: ignore[method-assign]
@@ -161,14 +184,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     instant.add_argument("--phase", choices=PHASES, metavar="PHASE")
     instant.add_argument("--after-ms", type=int, metavar="N", help="milliseconds after the start of the command")
     parser.add_argument("--nth", type=int, default=1, help="at which passage of the phase (default: the first)")
+    parser.add_argument("--delay-us", type=int, default=0, metavar="N", help="let it go on for so many microseconds")
     parser.add_argument("command", nargs="+", help="the command and its arguments, after --")
     options = parser.parse_args(arguments)
-    killer = Killer(options.phase, options.nth)
+    killer = Killer(options.phase, options.nth, options.delay_us)
     plant(killer)
     if options.after_ms is not None:
-        timer = threading.Timer(options.after_ms / 1000, kill, [f"after {options.after_ms} ms"])
-        timer.daemon = True
-        timer.start()
+        _later(options.after_ms / 1000, f"after {options.after_ms} ms")
     code = command(options.command)
     os.write(2, f"killpoint: not reached; {killer.passed} passages of {killer.phase or 'time'}\n".encode())
     return code
