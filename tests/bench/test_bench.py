@@ -15,9 +15,12 @@ import pytest
 from tests.bench import (
     decision_bench,
     echonet_decode,
+    enqueue_bench,
+    fleet_bench,
     footprint,
     latency,
     load_bench,
+    offline_bench,
     rpc_bench,
     station_bench,
     storm_bench,
@@ -136,3 +139,55 @@ async def test_commands_get_through_a_storm_which_leaves_nothing_behind(report: 
     assert figures["rss_peak"] - figures["rss_before"] <= 2_000_000
     assert figures["log_lines_of_a_kind"] == 1
     assert figures["kinds_in_the_log"]
+
+
+async def test_two_hundred_stations_take_a_quarter_of_a_core_and_little_memory(report: Report, tmp_path: Path) -> None:
+    """Each with a link, a queue, a running transaction, meter values every 60 s, and the unit behind it as well."""
+    figures = await fleet_bench.measure(tmp_path)
+    report("fleet", figures)
+    for name, bound in (("ws", 150), ("wss", 200)):
+        for site in figures[name]["sites"]:
+            assert site["connected"] == site["stations"]
+            assert site["fewest_samples"] >= 1  # in a window of 60 s: else something else was measured
+            assert site["share"] <= 0.25
+        assert figures[name]["kib_per_station"] <= bound  # at 200; at 25 a page more or less is a KiB a station
+        assert figures[f"north_{name}"]["share"] <= 0.02
+        assert figures[f"north_{name}"]["kib_per_station"] <= bound - 40
+
+
+async def test_a_queue_waits_for_no_other_station_s(report: Report, tmp_path: Path) -> None:
+    """200 stations with 100 events each after an outage; once all are answered at once, and once two are not."""
+    alike = await fleet_bench.outage(tmp_path / "alike", {})
+    slow = {"S003": 200, "S150": 300}
+    beside = await fleet_bench.outage(tmp_path / "beside", slow)
+    report("outage", {"alike": alike, "beside_slow_ones": beside})
+    for figures in (alike, beside):
+        assert figures["queued_at_least"] >= 100
+        assert figures["repeats"] <= 200  # what was on its way when the CSMS went, of each station at most one
+        assert figures["share_while_dark"] <= 0.6  # 200 events and 27 dials a second
+    assert min(beside["slow_s"].values()) >= 20
+    assert beside["from_connection_s"]["last"] <= 1.5 * alike["from_connection_s"]["last"] + 1.0
+
+
+async def test_two_thousand_events_a_second_are_durable(report: Report, tmp_path: Path) -> None:
+    figures = await enqueue_bench.measure(tmp_path)
+    report("durable-enqueue", figures)
+    assert figures["burst"]["ours"]["per_s"] >= 2_000
+    assert figures["burst"]["ours"]["cpu_us"] <= 250
+    for found in figures["burst"], figures["one_by_one"]:  # processor time: a thread that waits its turn costs no more
+        assert found["ours"]["cpu_us"] <= 6 * found["bare"]["cpu_us"]
+
+
+def test_seven_days_offline_are_kept_and_delivered_in_order(report: Report, tmp_path: Path) -> None:
+    figures = offline_bench.measure(tmp_path)
+    report("seven-days-offline", figures)
+    for found in figures["week"], figures["week_then_killed"]:
+        assert found["faults"] == []
+        assert found["values"] >= offline_bench.A_WEEK
+        assert found["waiting"] >= offline_bench.A_WEEK
+        assert found["last_number"] == found["events"] - 1
+        assert (found["left"], found["repeats"]) == ([], 0)
+        assert found["rss_growth"] <= 4_000_000  # SQLite's own cache of 2 MB in it
+        assert found["bytes_per_event"] <= 1_500
+        assert found["enqueue_ms"] + found["deliver_ms"] <= 5
+    assert figures["kib_of_a_week_in_memory"] <= 250

@@ -24,6 +24,28 @@ def test_a_slow_answer_is_taken_for_its_middle() -> None:
     run_virtual(main())
 
 
+def test_a_slow_answer_does_not_spoil_what_is_known() -> None:
+    """A Heartbeat that waited for its turn, or whose answer was late: the time was right, and stays so."""
+
+    async def main() -> None:
+        clock = Clock()
+        time = CsmsTime(clock)
+        time.synchronise(NOON)
+        for told_after in (0, 15_000, 30_000):
+            asked, expected = clock.monotonic(), time.utc()
+            assert expected is not None
+            await clock.sleep(30_000)
+            time.synchronise(expected + timedelta(milliseconds=told_after), asked)
+            assert time.utc(asked) == expected
+        asked, expected = clock.monotonic(), time.utc()
+        assert expected is not None
+        await clock.sleep(1_000)
+        time.synchronise(expected + timedelta(seconds=5), asked)  # it cannot have been told before it was asked for
+        assert time.utc() == expected + timedelta(seconds=5)
+
+    run_virtual(main())
+
+
 def test_a_jump_is_told_and_a_correction_is_not() -> None:
     async def main() -> None:
         clock = Clock()

@@ -269,7 +269,7 @@ async def test_a_week_offline_keeps_few_texts_in_memory_and_arrives_whole_and_in
     async with bench() as made:
         for _ in range(300):
             await made.add()
-        assert sum(waiting.text is not None for waiting in made.delivery._queue) < 50
+        assert 0 < len(made.delivery._queue._texts) < 50
         made.delivery.opened()
         await made.settle()
         assert made.numbers == list(range(300))

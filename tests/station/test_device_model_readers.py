@@ -1,30 +1,37 @@
-"""Nobody may set a variable that nothing in the gateway looks at."""
+"""Nobody may set a variable that nothing in the gateway looks at, and the table names who looks."""
 
 import re
 from pathlib import Path
 
 import bridge
-from bridge.station.device_model_table import TABLE, Key
+from bridge.station.device_model_table import NOTHING_TO_DO, TABLE, Key
 from bridge.station.messages import Mutability
 
-#: What can be set without anything to do, and why that is no pretence.
-NOTHING_TO_DO = {
-    Key.RESET_RETRIES: "a restart of the station does not fail",
-    Key.AUTH_CACHE_POLICY: "it has one choice",
-    Key.TIME_SOURCE: "it has one choice",
-    Key.ORGANIZATION_NAME: "for client certificates, which are for security profile 3",
-    Key.SMART_LIMIT_CHANGE_SIGNIFICANCE: "it allows the station to say less; it may say all",
-}
+FOLDER = Path(bridge.__file__).parent
+
+
+def used_in(source: str) -> set[Key]:
+    """The variables that a module names."""
+    return {Key[name] for name in re.findall(r"\bKey\.([A-Z_]+)\b", source)}
 
 
 def test_who_reacts_to_what_can_be_set():
-    folder = Path(bridge.__file__).parent
     source = "\n".join(
-        path.read_text(encoding="utf-8") for path in folder.rglob("*.py") if path.name != "device_model_table.py"
+        path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.py") if path.name != "device_model_table.py"
     )
-    used = {Key[name] for name in re.findall(r"\bKey\.([A-Z_]+)\b", source)}
     settable = {row.key for row in TABLE if row.mutability is not Mutability.READ_ONLY}
-    assert settable - used == set(NOTHING_TO_DO)
+    assert settable - used_in(source) == set(NOTHING_TO_DO)
+
+
+def test_the_table_names_who_reacts():
+    """The module that a row names reads that variable; a row that nobody can set names none."""
+    for row in TABLE:
+        settable = row.mutability is not Mutability.READ_ONLY
+        assert bool(row.reacts) is settable, row.key
+        if settable and row.key not in NOTHING_TO_DO:
+            module = FOLDER / (row.reacts.replace(".", "/") + ".py")
+            assert row.key in used_in(module.read_text(encoding="utf-8")), (row.key, row.reacts)
+    assert all(row.reacts.startswith("nobody") for row in TABLE if row.key in NOTHING_TO_DO)
 
 
 def test_one_choice_is_one_choice():

@@ -301,7 +301,7 @@ def test_with_e09_a_vehicle_that_comes_back_gets_no_energy() -> None:
 def test_with_e10_the_transaction_waits_for_its_vehicle_and_goes_on() -> None:
     made = stand(stop=[AUTHORIZED], ev_side=False).plug().authorize().flow().unplug()
     assert made.story[-1] == ("Updated", "EVCommunicationLost", "Idle")
-    assert (made.session.wants_energy, made.session.entitled, made.session.awaits_vehicle) == (False, False, False)
+    assert (made.session.wants_energy, made.session.entitled) == (False, False)
     made.pass_time(TIMEOUT - 1)
     made.plug()
     assert made.story[-1] == ("Updated", "CablePluggedIn", "EVConnected")
@@ -322,7 +322,7 @@ def test_with_e10_a_vehicle_that_does_not_come_back_ends_it(stop: list[TxPoint])
 
 def test_a_token_whose_vehicle_does_not_come_lapses() -> None:
     made = stand([CONNECTED]).authorize()
-    assert made.session.awaits_vehicle
+    assert made.session.authorization_until == TIMEOUT
     made.pass_time(TIMEOUT)
     assert (made.told, made.session.state.authorized) == ([], False)
     made.plug()
@@ -333,6 +333,32 @@ def test_a_token_whose_vehicle_does_not_come_lapses() -> None:
 def test_a_token_whose_vehicle_leaves_before_anything_began_lapses_with_it() -> None:
     made = stand([ENERGY]).plug().authorize().unplug().plug().flow()
     assert made.told == []
+
+
+@pytest.mark.parametrize("remote", [None, 7])
+@pytest.mark.parametrize("stop", [[AUTHORIZED], [CONNECTED], [CLOSED], [ENERGY], [CONNECTED, AUTHORIZED]])
+def test_what_a_vehicle_that_never_comes_ends(stop: list[TxPoint], remote: int | None) -> None:
+    """A remote start always (F02.FR.07), a local one where Authorized is a stop point (TC_E_05)."""
+    made = stand([AUTHORIZED], stop).authorize(remote)
+    made.pass_time(TIMEOUT)
+    if remote or AUTHORIZED in stop:
+        assert made.story[-1] == ("Ended", "EVConnectTimeout", "Idle")
+        assert made.last.stopped_reason is Reason.TIMEOUT
+        assert made.session.transaction_id is None
+        return
+    assert made.story[-1] == ("Updated", "EVConnectTimeout", "Idle")
+    made.plug()
+    assert not made.session.wants_energy
+    made.authorize()
+    assert made.session.wants_energy
+    assert made.story[-1] == ("Updated", "Authorized", "EVConnected")
+    assert len({e.transaction_id for e in made.told}) == 1
+
+
+def test_who_has_started_it_remotely_is_known_after_a_restart() -> None:
+    made = _restart(stand([AUTHORIZED], [CONNECTED]).authorize(7))
+    made.pass_time(TIMEOUT)
+    assert made.story == [("Ended", "EVConnectTimeout", "Idle")]
 
 
 def test_no_time_out_where_it_is_zero() -> None:

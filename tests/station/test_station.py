@@ -139,8 +139,11 @@ def test_a_start_on_an_evse_that_is_not_there_is_refused() -> None:
 def test_start_before_the_plug_waits_for_the_vehicle() -> None:
     async def body(scene: Stage) -> None:
         assert (await scene.start())["status"] == "Accepted"
-        await scene.wait("StatusNotification", connectorStatus="Occupied")
+        await scene.clock.sleep(5_000)
+        # Errata 2025-09, 6.2.116: Occupied comes with the plug.
+        assert scene.csms.received("StatusNotification")[-1]["connectorStatus"] == "Available"
         scene.evse.plug()
+        await scene.wait("StatusNotification", connectorStatus="Occupied")
         started = await scene.wait("TransactionEvent", eventType="Started")
         assert started["triggerReason"] == "RemoteStart"
         assert started["transactionInfo"]["remoteStartId"] == 7
