@@ -10,11 +10,11 @@ import pytest
 
 from bridge.echonet.udp import UdpLan, open_udp
 from bridge.gateway.config import SiteConfig
-from bridge.mapping.load import load_mappings
 from bridge.sim.control import SimUnit
 from bridge.sim.node import SimNode
 from bridge.sim.unit import SimUnitConfig
 from tests.tools.house import GATEWAY, MINUTE, TOKEN, UNITS, House, run, site
+from tests.tools.tables import shipped
 
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
@@ -138,7 +138,7 @@ NEW_VALUES = [
 def test_a_value_means_what_its_release_says_and_else_nothing(
     code: int, epc: int, value: int, meaning: str, releases: str
 ) -> None:
-    device = load_mappings().classes[code]
+    device = shipped().classes[code]
     first = "D" if code == 0x027E else "G"
     for letter in "DEFGHIJKLMNPQR":
         if letter >= first:

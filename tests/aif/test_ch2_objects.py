@@ -8,7 +8,6 @@ import pytest
 
 from bridge.clock import run_virtual
 from bridge.echonet.dictionary import Access
-from bridge.mapping.load import load_mappings
 from bridge.sim.battery import VehicleConfig
 from bridge.sim.codec import Esv, encode
 from bridge.sim.control import SimUnit
@@ -17,6 +16,7 @@ from bridge.sim.unit import SimUnitConfig
 from tests.aif.device import BOTH_WAYS, CHARGER, NEWEST, Device, config, name, play
 from tests.tools.house import GATEWAY, MINUTE, TOKEN, UNITS, House, profile, run, site
 from tests.tools.sim_controller import House as SimHouse
+from tests.tools.tables import shipped
 from tests.tools.traffic import Word, words
 
 # 2.1: objects ------------------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ OWN = {
 @pytest.mark.parametrize(("code", "epc", "rule"), [(code, *row) for code in OWN for row in (SUPER | OWN[code]).items()])
 def test_the_dictionary_lets_each_property_be_used_as_the_specification_says(code: int, epc: int, rule: str) -> None:
     """A required access is required there, too; what is only read is never written."""
-    prop = load_mappings().classes[code].latest.by_epc[epc]
+    prop = shipped().classes[code].latest.by_epc[epc]
     allowed = {"G": prop.get, "S": prop.set, "I": prop.inf}
     for letter, access in allowed.items():
         if letter in rule:

@@ -6,9 +6,9 @@ import pytest
 
 from bridge.clock import run_virtual
 from bridge.evse import Amount, Mode
-from bridge.mapping.load import load_mappings
 from bridge.sim.unit import SimUnitConfig
 from tests.charger.site import site
+from tests.tools.tables import shipped
 
 KWH = 1_000_000  # mWh
 
@@ -23,7 +23,7 @@ def test_an_ordered_amount_is_started_counted_and_stopped(mode: Mode, start: str
     config = SimUnitConfig(plugged=True, release="R", soc_percent=60, hidden=hidden)
 
     async def main() -> None:
-        async with site(config, table=load_mappings().table(0x027E), discharge_allowed=True) as s:
+        async with site(config, table=shipped().table(0x027E), discharge_allowed=True) as s:
             before = s.unit.soc
             target = 3_000_000 if mode is Mode.CHARGE else -3_000_000
             amount = Amount("tx-1", energy=wh * 1_000)

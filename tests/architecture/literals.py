@@ -54,11 +54,11 @@ def property_codes(source: str) -> list[str]:
     as_codes = {id(node) for node in _used_as_codes(tree)}
 
     def is_code(node: ast.Constant) -> bool:
-        value, text = node.value, ast.get_source_segment(source, node) or ""
+        value = node.value
         if isinstance(value, bool) or id(node) in masks:
             return False
         if isinstance(value, int):
-            return 0x80 <= value <= 0xFF and (bool(_HEX_NUMBER.fullmatch(text)) or id(node) in as_codes)
+            return 0x80 <= value <= 0xFF and (id(node) in as_codes or bool(_HEX_NUMBER.fullmatch(_text(source, node))))
         if isinstance(value, bytes):
             return len(value) == 1 and value[0] >= 0x80
         return isinstance(value, str) and bool(_HEX_STRING.fullmatch(value))
@@ -75,10 +75,15 @@ def ocpp_values(source: str) -> list[str]:
 def _found(tree: ast.Module, source: str, wrong: Callable[[ast.Constant], bool]) -> list[str]:
     free = {id(node) for node in _free(tree)}
     return [
-        f"{node.lineno}: {ast.get_source_segment(source, node)}"
+        f"{node.lineno}: {_text(source, node)}"
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and id(node) not in free and wrong(node)
     ]
+
+
+def _text(source: str, node: ast.Constant) -> str:
+    """As it is written; asked for only where it matters, as it takes a look through the whole module."""
+    return ast.get_source_segment(source, node) or ""
 
 
 def _free(tree: ast.Module) -> Iterator[ast.AST]:

@@ -11,13 +11,14 @@ from bridge.authoring.coverage import Coverage, Covered, CoveredProperty, Status
 from bridge.authoring.undecoded import undecoded
 from bridge.cli.main import main
 from bridge.echonet.dump import parse_dump
-from bridge.mapping.load import default_folder, load_mappings, load_paths
+from bridge.mapping.load import default_folder, load_paths
 from bridge.mapping.table import TableSource
+from tests.tools.tables import shipped
 
 
 @cache
 def _source(code: int) -> TableSource:
-    return next(source for source in load_mappings().sources if source.table.class_code == code)
+    return next(source for source in shipped().sources if source.table.class_code == code)
 
 
 @cache
@@ -108,7 +109,7 @@ def test_rows_are_named_with_the_examples_that_they_answer() -> None:
 
 
 def test_an_overlay_is_covered_with_its_parents() -> None:
-    overlay = load_mappings().overlay_sources[0]
+    overlay = shipped().overlay_sources[0]
     found = coverage_of(overlay)
     assert found.file == overlay.document.file
     assert found.releases

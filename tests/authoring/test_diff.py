@@ -15,11 +15,12 @@ from bridge.authoring.diff import Diff, Region, diff
 from bridge.cli.main import main
 from bridge.mapping.context import Context
 from bridge.mapping.decide import first_row
-from bridge.mapping.load import default_folder, load_mappings, load_paths
+from bridge.mapping.load import default_folder, load_paths
 from bridge.mapping.proof.diagram import Diagrams
 from bridge.mapping.proof.joint import Joint, read_both
 from bridge.mapping.table import TableSource
 from tests.tools.random_views import Views
+from tests.tools.tables import shipped
 
 _V2H, _CHARGER = "0x027E.yaml", "0x02A1.yaml"
 
@@ -30,7 +31,7 @@ def _shipped(file: str) -> Path:
 
 @cache
 def _mine(file: str) -> TableSource:
-    return next(source for source in load_mappings().sources if source.document.file.endswith(file))
+    return next(source for source in shipped().sources if source.document.file.endswith(file))
 
 
 def _other(folder: Path, file: str, *changes: tuple[str, str]) -> TableSource:

@@ -15,11 +15,11 @@ from bridge.cli.main import main
 from bridge.evse import Amount, Mode, Reading, Wanted
 from bridge.gateway.inspect_view import view_json
 from bridge.mapping.decision import Fact, Measures, Recipe, Refusal, View
-from bridge.mapping.load import load_mappings
 from tests.cli.test_operations import Street, in_street, through
 from tests.tools.house import House, run
+from tests.tools.tables import shipped
 
-MAPPINGS = load_mappings()
+MAPPINGS = shipped()
 SOURCE = source_of(MAPPINGS, 0x027E)
 SITUATIONS = (
     "C7=43 DA=44 wanted=charge authorized=true",

@@ -18,9 +18,10 @@ from bridge.cli.main import main
 from bridge.errors import MappingError
 from bridge.evse import ChargingState, Connector, Plug
 from bridge.mapping.examples import outcome_of
-from bridge.mapping.load import load_mappings, load_paths
+from bridge.mapping.load import load_paths
 from bridge.mapping.model import ExampleModel
 from bridge.mapping.yamlfile import load_yaml, parse_yaml
+from tests.tools.tables import shipped
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = Path(__file__).parent / "data" / "0x02A1.v0.yaml"
@@ -28,7 +29,7 @@ SAMPLE = Path(__file__).parent / "data" / "0x02A1.v0.yaml"
 
 @pytest.fixture(scope="module")
 def names() -> Names:
-    return names_of(load_mappings().classes)
+    return names_of(shipped().classes)
 
 
 @pytest.fixture

@@ -14,13 +14,14 @@ from bridge.authoring.tables import source_for_dump, source_of
 from bridge.cli.main import main
 from bridge.echonet.dump import Dump, parse_dump
 from bridge.echonet.frame import Service
-from bridge.mapping.load import load_mappings, load_paths
+from bridge.mapping.load import load_paths
 from bridge.mapping.yamlfile import load_yaml
 from bridge.sim.quirks import QUIRKS
 from tests.authoring.test_test import LINES, OBJECT, frame
 from tests.cli.test_operations import Street, in_street
+from tests.tools.tables import shipped
 
-MAPPINGS = load_mappings()
+MAPPINGS = shipped()
 SOURCE = source_of(MAPPINGS, 0x027E)
 #: Quirks of the network and the node leave too little to be read, and no overlay could help.
 _UNREADABLE = frozenset({"never-answers", "garbage", "slow-answers", "crossing-answers", "flaky-adapter", "chokes"})

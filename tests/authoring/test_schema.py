@@ -19,11 +19,12 @@ from bridge.authoring.schemafiles import schema_texts, schemas
 from bridge.authoring.schemaforms import UnknownFormError, described, duration_text
 from bridge.cli.main import main
 from bridge.echonet.dictionary import RELEASES
-from bridge.mapping.load import Mappings, load_mappings
+from bridge.mapping.load import Mappings
 from bridge.mapping.model import _milli, _positive, _release_range, _to_ms
 from bridge.mapping.overlaymodel import _firmware, _maker_code, _product_codes
 from bridge.mapping.quantity import UNITS, milliseconds
 from bridge.mapping.yamlfile import load_yaml
+from tests.tools.tables import shipped
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(ROOT.glob("mappings/*/*.yaml"))
@@ -32,7 +33,7 @@ Step = str | int
 
 @pytest.fixture(scope="module")
 def mappings() -> Mappings:
-    return load_mappings()
+    return shipped()
 
 
 @pytest.fixture(scope="module")

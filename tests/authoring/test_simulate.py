@@ -18,11 +18,11 @@ from bridge.authoring.course import Tell, course_of_dump, read_course
 from bridge.cli.main import main
 from bridge.cli.ocpp_words import call_of, summary
 from bridge.echonet.dump import parse_dump
-from bridge.mapping.load import load_mappings
+from tests.tools.tables import shipped
 
 DUMPS = Path(__file__).parents[1] / "dumps"
 GOLDEN = sorted(path for path in DUMPS.iterdir() if path.suffix in (".yaml", ".jsonl"))
-MAPPINGS = load_mappings()
+MAPPINGS = shipped()
 SCRIPT = """\
 script: 1
 class: "0x027E"

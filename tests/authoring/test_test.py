@@ -13,10 +13,10 @@ from bridge.authoring.tables import source_of
 from bridge.cli.main import main
 from bridge.echonet.dump import CONTROLLER, UNIT, Header, frame_line, parse_dump, values_line
 from bridge.echonet.frame import Frame, Service, encode
-from bridge.mapping.load import load_mappings
+from tests.tools.tables import shipped
 
 OBJECT, OURS = 0x027E01, 0x05FF01
-SOURCE = source_of(load_mappings(), 0x027E)
+SOURCE = source_of(shipped(), 0x027E)
 
 
 def frame(t: int, service: Service, *properties: tuple[int, bytes], sender: str = UNIT) -> dict[str, Any]:

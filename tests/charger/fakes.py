@@ -205,7 +205,7 @@ class FakeTable:
             if epc == LIMIT:
                 value = int.from_bytes(new, "big") * 1000
                 if new < old:
-                    changes.append(LocalChange(HappeningKind.FOREIGN_LIMIT, "limit lowered", value))
+                    changes.append(LocalChange(HappeningKind.FOREIGN_LIMIT, "limit lowered", value, epc))
             elif new in (CHARGE, DISCHARGE):
                 changes.append(LocalChange(HappeningKind.LOCAL_START, "started at the unit"))
             elif old in (CHARGE, DISCHARGE):

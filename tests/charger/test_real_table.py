@@ -9,9 +9,9 @@ import pytest
 from bridge.clock import run_virtual
 from bridge.evse import ChargingState, Connector, HappeningKind, Mode, Plug
 from bridge.mapping.decision import Table
-from bridge.mapping.load import load_mappings
 from bridge.sim.unit import SimUnitConfig
 from tests.charger.site import Site, site
+from tests.tools.tables import shipped
 
 CLASS = 0x027E
 MINUTE = 60
@@ -19,7 +19,7 @@ MINUTE = 60
 
 @functools.cache
 def table() -> Table:
-    return load_mappings().table(CLASS)
+    return shipped().table(CLASS)
 
 
 def want(s: Site, mode: Mode, **more: int | None) -> None:

@@ -13,14 +13,14 @@ from bridge.echonet.dump import DumpError, Header, frame_line, parse_dump, read_
 from bridge.echonet.frame import Frame, Service, encode
 from bridge.echonet.wellknown import CONTROLLER
 from bridge.gateway.redact import Redactor
-from bridge.mapping.load import load_mappings
+from tests.tools.tables import shipped
 
 EOJ = 0x027E01
 HEADER = Header(
     0x027E, EOJ, "P", {"get": frozenset({0x80, 0xC7}), "set": frozenset(), "inf": frozenset()}, True, "test"
 )
 FIRST = json.dumps(HEADER.as_json())
-_DEVICE = load_mappings().classes[0x027E]
+_DEVICE = shipped().classes[0x027E]
 
 epcs = st.integers(0x80, 0xFF)
 values = st.dictionaries(epcs, st.binary(min_size=1, max_size=20), min_size=1, max_size=8)

@@ -18,7 +18,6 @@ from bridge.evse import Mode
 from bridge.gateway.api import ControlApi
 from bridge.gateway.inspect import Ground, InspectError, parse_place
 from bridge.gateway.operations import OPERATIONS
-from bridge.mapping.load import load_mappings
 from bridge.sim.bystanders import Neighbour
 from bridge.sim.checker import AifChecker
 from bridge.sim.control import SimUnit
@@ -27,8 +26,9 @@ from bridge.sim.meter import SimMeter
 from bridge.sim.node import NodeConfig, SimNode
 from bridge.sim.unit import SimUnitConfig
 from tests.tools.house import STATION, House, profile, run, site
+from tests.tools.tables import shipped
 
-_MAPPINGS = load_mappings()
+_MAPPINGS = shipped()
 OWN = "10.0.0.1"
 UNIT = "10.0.0.2"
 

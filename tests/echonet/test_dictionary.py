@@ -4,9 +4,9 @@ import pytest
 
 from bridge.echonet.dictionary import RELEASES, Access, DeviceClass, releases_between
 from bridge.echonet.values import Quantity, State, Unknown
-from bridge.mapping.load import load_mappings
+from tests.tools.tables import shipped
 
-UNIT = load_mappings().classes[0x027E]
+UNIT = shipped().classes[0x027E]
 
 
 def test_there_is_no_release_o() -> None:
@@ -60,7 +60,7 @@ def test_power_is_signed_and_old_amounts_of_two_bytes_stay_raw() -> None:
 
 @pytest.mark.parametrize("code", [0x0000, 0x0EF0, 0x027E, 0x02A1])
 def test_every_release_of_every_property_is_reached(code: int) -> None:
-    device: DeviceClass = load_mappings().classes[code]
+    device: DeviceClass = shipped().classes[code]
     for prop in device.properties:
         for letter in prop.releases:
             assert device.at(letter).by_epc[prop.epc] is prop

@@ -30,7 +30,7 @@ from bridge.echonet.frame import (
 from bridge.echonet.node import OwnNode
 from bridge.echonet.session import Priority, Request, Session
 from bridge.echonet.values import Special, Unknown, Value
-from bridge.mapping.load import load_mappings
+from tests.tools.tables import shipped
 
 Target = Callable[[bytes], None]
 
@@ -148,7 +148,7 @@ def view(data: bytes) -> None:
 @cache
 def all_classes() -> tuple[DeviceClass, ...]:
     """Every class that has a dictionary."""
-    classes = load_mappings().classes
+    classes = shipped().classes
     return tuple(classes[code] for code in sorted(classes))
 
 

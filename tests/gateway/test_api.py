@@ -156,6 +156,10 @@ def test_a_vehicle_is_bound_found_commanded_and_unbound() -> None:
 def api() -> ControlApi:
     class Nobody:
         stations: dict[str, Any] = {}  # noqa: RUF012
+        damage = None
+
+        class store:  # noqa: N801
+            trouble = None
 
         class units:  # noqa: N801
             runners: dict[str, Any] = {}  # noqa: RUF012
@@ -185,7 +189,8 @@ async def test_the_socket_is_its_owners_alone_and_talks_in_lines(api: ControlApi
     await api.serve(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     good, bad = await _talk(path, b'{"api": 1, "do": "status"}', b"nonsense")
-    assert good == {"api": 1, "result": {"stations": {}, "units": {}, "conflicts": [], "strangers": []}}
+    store = {"trouble": None, "damaged": None}
+    assert good == {"api": 1, "result": {"stations": {}, "units": {}, "store": store, "conflicts": [], "strangers": []}}
     assert "error" in bad
     await api.close()
 

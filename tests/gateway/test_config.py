@@ -157,7 +157,38 @@ def test_meters_networks_and_gaps_are_read(tmp_path: Path) -> None:
     assert [*gaps, site.gap_of("home", site.units["car"])] == [100, 50, 50, 300]
 
 
+@pytest.mark.parametrize(
+    ("said", "milliwatts"),
+    [("60 A", 6_000_000), ("30A", 3_000_000), ("6 kVA", 6_000_000), ("7.5 kW", 7_500_000), ("8000 VA", 8_000_000),
+     ("5500 W", 5_500_000), (None, None)],
+)  # fmt: skip
+def test_a_contract_is_told_in_amperes_or_in_power(tmp_path: Path, said: str | None, milliwatts: int | None) -> None:
+    """Japan: contract amperes are those of 100 V."""
+    point = "" if said is None else f", contract: {said}"
+    site = load_config(_write(tmp_path, FULL.replace(", margin: 200}", f", margin: 200{point}}}")))
+    assert site.receiving_point is not None
+    assert site.receiving_point.contract_power == milliwatts
+    assert (site.receiving_point.contract_margin, site.receiving_point.without_meter) == (300, 0)
+
+
+def test_what_others_set_at_a_unit_lasts_a_day_unless_the_site_says_otherwise(tmp_path: Path) -> None:
+    site = load_config(_write(tmp_path, FULL))
+    assert (site.stations[0].evses[0].foreign_limit.hems, site.stations[0].evses[0].foreign_limit.lasts) == (
+        False,
+        86_400,
+    )
+    other = FULL.replace("{id: 2, unit: van}", "{id: 2, unit: van, foreign_limit: {hems: true, lasts: null}}")
+    assert load_config(_write(tmp_path, other)).stations[0].evses[1].foreign_limit.lasts is None
+
+
 MORE_MISTAKES = [
+    ("margin: 200", "contract: 60", 13, "is no contract: write it as 60 A (of 100 V) or as 6 kVA"),
+    ("margin: 200", "contract: 60 amperes", 13, "CONFIG-CONTRACT '60 amperes' is no contract: write it as 60 A"),
+    ("margin: 200", "contract: 3 A", 13, "CONFIG-CONTRACT 3 A less a margin of 300 W leaves nothing for charging"),
+    ("margin: 200", "without_meter: 500", 13, "CONFIG-CONTRACT without_meter is about a contract: say which one"),
+    ("margin: 200", "contract_margin: 500", 13, "CONFIG-CONTRACT contract_margin is about a contract"),
+    ("margin: 200", "contract: 30 A, without_meter: 4000", 13, "CONFIG-CONTRACT without its meter, 4000 W is more"),
+    ("unit: van}", "unit: van, foreign_limit: {lasts: 5}}", 19, "OUT-OF-RANGE"),
     ("meter: house,", "meter: hous,", 13, "CONFIG-NAME there is no meter 'hous' - did you mean \"house\"?"),
     ("meter: board, channel: 7", "meter: bord, channel: 7", 18, "CONFIG-NAME there is no meter 'bord'"),
     (", channel: 7, duplex: true", "", 18, "CONFIG-CHANNEL 'board' is a board with many channels: say which one"),

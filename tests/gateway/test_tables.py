@@ -12,6 +12,7 @@ import pytest
 from bridge.mapping.load import Mappings, default_folder, load_mappings
 from bridge.sim.unit import SimUnitConfig
 from tests.tools.house import UNITS, House, run, site
+from tests.tools.tables import parsed
 
 OVERLAY = """\
 mapping: 1
@@ -38,7 +39,7 @@ class Folder:
         (self.path / "vendors").mkdir()
 
     def load(self) -> Mappings:
-        return load_mappings(self.path, lenient=True).without_sources()
+        return load_mappings(self.path, cache=parsed(), lenient=True).without_sources()
 
     def overlay(self, text: str | None) -> None:
         file = self.path / "vendors" / "test.yaml"

@@ -9,7 +9,8 @@ from bridge.mapping.choice import Choice, Quarantine, choose, facts_wanted
 from bridge.mapping.load import Mappings, load_mappings
 from bridge.mapping.overlay import Overlays
 from tests.mapping.test_overlay import CHAIN
-from tests.tools.overlay_files import CHANGE, OTHER, lenient, load, overlay, parsed, whole_folder
+from tests.tools.overlay_files import CHANGE, OTHER, lenient, load, overlay, whole_folder
+from tests.tools.tables import parsed
 
 EV = 0x027E
 AA = 'manufacturer: "0x0000AA"'

@@ -31,9 +31,9 @@ from bridge.echonet.values import (
     TimeCodec,
     Unknown,
 )
-from bridge.mapping.load import load_mappings
+from tests.tools.tables import shipped
 
-CLASSES = load_mappings().classes
+CLASSES = shipped().classes
 FACTS = list(csv.DictReader((Path(__file__).parent / "properties.csv").open(encoding="utf-8")))
 COMPLETE = ("0x0000", "0x0EF0", "0x027E", "0x02A1")
 METERS = ("0x0287", "0x0288")

@@ -6,7 +6,8 @@ import pytest
 
 from bridge.errors import MappingError
 from bridge.mapping.load import default_folder, load_paths
-from tests.tools.overlay_files import OTHER, overlay, parsed, whole_folder, write
+from tests.tools.overlay_files import OTHER, overlay, whole_folder, write
+from tests.tools.tables import parsed
 
 EV = 0x027E
 

@@ -19,8 +19,9 @@ from bridge.evse import Source
 from bridge.mapping.decision import Fact, MeterTable, View
 from bridge.mapping.load import default_folder, load_mappings
 from bridge.mapping.meterexamples import run_meter_examples
+from tests.tools.tables import shipped
 
-MAPPINGS = load_mappings()
+MAPPINGS = shipped()
 SMART, BOARD = MAPPINGS.meter(0x0288), MAPPINGS.meter(0x0287)
 NOW = 10_000_000
 EVERYTHING = frozenset(range(0x80, 0x100))
@@ -45,7 +46,7 @@ def test_both_tables_are_meter_tables() -> None:
 def test_a_class_without_a_meter_table_is_named() -> None:
     with pytest.raises(MappingError, match=r"no meter table for class 0x027E \(only for 0x0287, 0x0288\)"):
         MAPPINGS.meter(0x027E)
-    assert load_mappings().without_sources().meter_sources == ()
+    assert shipped().without_sources().meter_sources == ()
 
 
 @given(raw=st.integers(0, 99_999_999), code=st.sampled_from(sorted(SCALES)), coefficient=st.integers(1, 999_999))

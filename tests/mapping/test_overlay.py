@@ -13,8 +13,9 @@ from bridge.mapping.overlay import OverlaySource
 from bridge.mapping.overlayexamples import run_overlay_examples
 from bridge.mapping.table import CompiledTable
 from tests.tools.mapping_views import view, wanted
-from tests.tools.overlay_files import MAKER, load, overlay, parsed, whole_folder
+from tests.tools.overlay_files import MAKER, load, overlay, whole_folder
 from tests.tools.random_views import Views
+from tests.tools.tables import parsed
 
 EV = 0x027E
 TABLE = "mappings/tables/0x027E.yaml"

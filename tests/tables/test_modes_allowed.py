@@ -13,9 +13,9 @@ import pytest
 
 from bridge.evse import Mode, Wanted
 from bridge.mapping.decision import Ask, Fact, Recipe, Refusal, View
-from bridge.mapping.load import load_mappings
+from tests.tools.tables import shipped
 
-MAPPINGS = load_mappings()
+MAPPINGS = shipped()
 NOW = 10_000_000
 EVERYTHING = frozenset(range(0x80, 0x100))
 

@@ -43,12 +43,12 @@ from bridge.echonet.values import (
 )
 from bridge.evse import Amount, Mode, Reading, Urgency, Wanted
 from bridge.mapping.decision import Ask, Fact, Measures, Recipe, Refusal, View
-from bridge.mapping.load import load_mappings
 from bridge.mapping.overlay import OverlaySource
 from bridge.mapping.table import TableSource
 from tests.tools.random_views import Views
+from tests.tools.tables import shipped
 
-MAPPINGS = load_mappings()
+MAPPINGS = shipped()
 SOURCES: tuple[TableSource, ...] = (*MAPPINGS.sources, *MAPPINGS.overlay_sources)
 NOW = 10_000_000
 

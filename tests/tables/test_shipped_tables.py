@@ -8,13 +8,14 @@ import pytest
 
 from bridge.mapping.decision import View
 from bridge.mapping.examples import outcome_of, run_examples
-from bridge.mapping.load import default_folder, load_mappings
+from bridge.mapping.load import default_folder
 from bridge.mapping.meter import MeterSource
 from bridge.mapping.meterexamples import run_meter_examples
 from bridge.mapping.model import ExampleModel
 from bridge.mapping.table import TableSource
+from tests.tools.tables import shipped
 
-MAPPINGS = load_mappings()
+MAPPINGS = shipped()
 CASES = [
     pytest.param(
         source, example, id=f"{source.model.class_code}-line{source.document.position(('examples', index))[0]}"

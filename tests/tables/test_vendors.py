@@ -8,14 +8,15 @@ from bridge.evse import Mode
 from bridge.mapping.choice import Choice, choose
 from bridge.mapping.decision import Recipe
 from bridge.mapping.examples import run_examples
-from bridge.mapping.load import default_folder, load_mappings
+from bridge.mapping.load import default_folder
 from bridge.mapping.overlay import OverlaySource
 from bridge.mapping.overlayexamples import run_overlay_examples
 from bridge.mapping.table import TableSource
 from tests.tools.mapping_views import view, wanted
 from tests.tools.random_views import Views
+from tests.tools.tables import shipped
 
-MAPPINGS = load_mappings()
+MAPPINGS = shipped()
 SOURCES = MAPPINGS.overlay_sources
 EV = 0x027E
 

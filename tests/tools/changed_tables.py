@@ -7,6 +7,7 @@ from typing import Any
 
 from bridge.mapping.load import default_folder, load_mappings
 from bridge.mapping.table import TableSource
+from tests.tools.tables import parsed
 
 
 def changed_folder(folder: Path, table: str, *changes: tuple[str, str]) -> Path:
@@ -23,7 +24,7 @@ def changed_folder(folder: Path, table: str, *changes: tuple[str, str]) -> Path:
 
 def changed_source(folder: Path, table: str, *changes: tuple[str, str]) -> TableSource:
     """The same, loaded."""
-    return load_mappings(changed_folder(folder, table, *changes)).sources[0]
+    return load_mappings(changed_folder(folder, table, *changes), cache=parsed()).sources[0]
 
 
 def with_rows(folder: Path, table: str, section: str, before: str, rows: list[dict[str, Any]]) -> TableSource:

@@ -17,7 +17,7 @@ from bridge.clock import Clock, run_virtual
 from bridge.gateway.config import SiteConfig
 from bridge.gateway.gateway import Gateway
 from bridge.gateway.tables import SiteTables
-from bridge.mapping.load import Mappings, load_mappings
+from bridge.mapping.load import Mappings
 from bridge.sim.checker import AifChecker, Violation
 from bridge.sim.codec import Esv, SimFrame, decode
 from bridge.sim.control import SimUnit
@@ -32,6 +32,7 @@ from bridge.station.link_memory import MemoryDialer
 from bridge.station.station import Station
 from bridge.store.port import Store
 from bridge.store.sqlite import open_store
+from tests.tools.tables import shipped
 
 STATION = "CS-1"
 GATEWAY = "10.0.0.1"
@@ -39,7 +40,7 @@ UNITS = ("10.0.0.2", "10.0.0.3", "10.0.0.4")
 TOKEN = {"idToken": "T-1", "type": "Central"}
 MINUTE = 60_000
 
-_MAPPINGS = load_mappings()
+_MAPPINGS = shipped()
 
 #: Makes further objects, by address: meters, say. An address of a unit puts them on its node.
 Beside = Callable[[Clock, Sequence[SimUnit]], Mapping[str, Sequence[SimDevice]]]

@@ -5,8 +5,8 @@ from typing import Any
 
 from bridge.evse import Mode, Wanted
 from bridge.mapping.decision import Ask, Fact, Recipe, Refusal, View
-from bridge.mapping.load import load_mappings
 from bridge.mapping.table import CompiledTable
+from tests.tools.tables import shipped
 
 NOW = 10_000_000
 EVERYTHING = frozenset(range(0x80, 0x100))
@@ -14,7 +14,7 @@ EVERYTHING = frozenset(range(0x80, 0x100))
 
 @cache
 def table(code: int = 0x027E) -> CompiledTable:
-    return load_mappings().table(code)
+    return shipped().table(code)
 
 
 def facts(*frames: str, at: int = NOW, notified: bool = False) -> dict[int, Fact]:

@@ -1,23 +1,15 @@
 """Writes overlays for tests, and loads them on the shipped tables without parsing those anew each time."""
 
-import tempfile
-from functools import cache
 from pathlib import Path
 
 from bridge.errors import MappingError
-from bridge.mapping.cache import DocumentCache
 from bridge.mapping.load import Mappings, default_folder, load_mappings, load_paths
+from tests.tools.tables import parsed
 
 MAKER = 'match: {manufacturer: "0x0000AA"}'
 CHANGE = "changes:\n  - {remove: chargingState.inferred, why: the unit's mode says nothing}\n"
 #: Of an overlay that stands on one with CHANGE.
 OTHER = CHANGE.replace("inferred", "inferred-order")
-
-
-@cache
-def parsed() -> DocumentCache:
-    """Of this run of the tests alone."""
-    return DocumentCache(Path(tempfile.mkdtemp(prefix="ocpp-echonet-parsed-")))
 
 
 def overlay(body: str = CHANGE, head: str = MAKER, name: str = "mine", code: str = "0x027E") -> str:

@@ -7,9 +7,9 @@ import pytest
 from bridge.evse import Mode
 from bridge.mapping.context import Context
 from bridge.mapping.decision import Ask, Recipe
-from bridge.mapping.load import load_mappings
 from bridge.mapping.proof.meaning import SECTIONS, Meaning
 from tests.tools.random_views import Views
+from tests.tools.tables import shipped
 
 #: Views for each part of the work; all together they are 100,000.
 PART = 6250
@@ -18,7 +18,7 @@ PARTS = 8
 
 @cache
 def meaning(class_code: int) -> Meaning:
-    return next(Meaning(source) for source in load_mappings().sources if source.table.class_code == class_code)
+    return next(Meaning(source) for source in shipped().sources if source.table.class_code == class_code)
 
 
 @pytest.mark.parametrize("part", range(PARTS))

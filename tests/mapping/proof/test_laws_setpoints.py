@@ -14,6 +14,7 @@ from bridge.mapping.proof.laws_setpoints import LAWS
 from bridge.mapping.proof.laws_setpoints_world import situations
 from bridge.mapping.proof.meaning import Meaning
 from bridge.mapping.table import TableSource
+from tests.tools.tables import shipped
 
 _CHANGES: dict[str, Any] = {
     change["name"]: change
@@ -23,7 +24,7 @@ _CHANGES: dict[str, Any] = {
 
 @cache
 def _shipped() -> dict[str, TableSource]:
-    mappings = load_mappings()
+    mappings = shipped()
     return {source.document.file: source for source in (*mappings.sources, *mappings.overlay_sources)}
 
 

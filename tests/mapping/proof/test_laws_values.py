@@ -13,6 +13,7 @@ from bridge.mapping.proof.meaning import Meaning
 from bridge.mapping.proof.prove_all import releases_of
 from bridge.mapping.proof.situation import Situations
 from tests.tools.changed_tables import changed_folder, changed_source
+from tests.tools.tables import shipped
 
 CHANGES: dict[str, tuple[str, str, list[str]]] = {
     # 3
@@ -121,7 +122,7 @@ def test_what_is_out_of_range_or_forgotten_is_found(what: str, tmp_path: Path) -
 
 
 def test_the_shipped_tables_and_overlays_keep_these_laws() -> None:
-    mappings = load_mappings()
+    mappings = shipped()
     for source in (*mappings.sources, *mappings.overlay_sources):
         assert findings(Meaning(source, releases=releases_of(mappings, source))) == []
 

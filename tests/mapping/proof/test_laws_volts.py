@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from bridge.mapping.load import load_mappings
 from bridge.mapping.proof.laws_values_volts import assumed
 from bridge.mapping.proof.meaning import Meaning
 from tests.tools.changed_tables import changed_source
+from tests.tools.tables import shipped
 
 
 def test_the_shipped_tables_assume_enough() -> None:
-    for source in load_mappings().sources:
+    for source in shipped().sources:
         assert list(assumed(Meaning(source))) == []
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from bridge.mapping.decision import Recipe
-from bridge.mapping.load import load_mappings
 from bridge.mapping.proof.finding import Finding
 from bridge.mapping.proof.laws_writes import LAWS
 from bridge.mapping.proof.laws_writes_waits import LAWS as WAITS
@@ -14,6 +13,7 @@ from bridge.mapping.proof.meaning import Meaning
 from bridge.mapping.proof.prove_all import releases_of
 from bridge.mapping.proof.situation import Situations
 from tests.tools.changed_tables import changed_source
+from tests.tools.tables import shipped
 
 CHANGES: dict[str, tuple[str, str, list[str]]] = {
     "an optional write without a guard": (
@@ -187,13 +187,13 @@ def test_the_counter_example_is_a_recipe_that_does_what_must_not_be(tmp_path: Pa
 
 
 def test_the_shipped_tables_and_overlays_keep_these_laws() -> None:
-    mappings = load_mappings()
+    mappings = shipped()
     for source in (*mappings.sources, *mappings.overlay_sources):
         assert findings(Meaning(source, releases=releases_of(mappings, source))) == []
 
 
 def test_worst_case_times_are_told_beside_the_timers() -> None:
-    source = next(source for source in load_mappings().sources if source.table.class_code == 0x02A1)
+    source = next(source for source in shipped().sources if source.table.class_code == 0x02A1)
     assert list(times(source)) == [
         "charge: 5 requests of at most 20 s (AIF 2.4.2), sent within 1 min 40 s, seen within 3 min, 3 attempts: "
         "at most 14 min",

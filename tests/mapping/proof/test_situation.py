@@ -7,17 +7,17 @@ import pytest
 
 from bridge.evse import Mode
 from bridge.mapping.context import Context
-from bridge.mapping.load import load_mappings
 from bridge.mapping.proof.diagram import NOTHING, Set
 from bridge.mapping.proof.meaning import SECTIONS, Meaning
 from bridge.mapping.proof.situation import Situations, given_view
+from tests.tools.tables import shipped
 
 CODES = (0x027E, 0x02A1)
 
 
 @cache
 def _situations(class_code: int) -> Situations:
-    sources = load_mappings().sources
+    sources = shipped().sources
     return Situations(Meaning(next(source for source in sources if source.table.class_code == class_code)))
 
 
