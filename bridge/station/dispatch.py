@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.errors import StoreError
 from bridge.evse import Mode
-from bridge.station import availability, data_transfer, device_model_calls, network, remote_control, reset, trigger
+from bridge.station import (
+    availability,
+    data_transfer,
+    device_model_calls,
+    network,
+    remote_control,
+    reset,
+    smart_charging_calls,
+    trigger,
+)
 from bridge.station.device_model_table import Key
 from bridge.station.link import Answer
 from bridge.station.messages import (
     ClearCacheRequest,
-    ClearChargingProfileRequest,
-    GetCompositeScheduleRequest,
     GetTransactionStatusRequest,
     GetTransactionStatusResponse,
     Reason,
@@ -26,7 +33,6 @@ from bridge.station.messages import (
     RequestStartTransactionRequest,
     RequestStopTransactionRequest,
     RequestStopTransactionResponse,
-    SetChargingProfileRequest,
     StatusInfo,
     TriggerReason,
     UnlockConnectorRequest,
@@ -49,9 +55,7 @@ class Dispatch:
         self._answers: dict[type[Request[Any]], Callable[[Any], Awaitable[Answer]]] = {
             RequestStartTransactionRequest: self._start,
             RequestStopTransactionRequest: self._stop,
-            SetChargingProfileRequest: self._set_profile,
-            ClearChargingProfileRequest: self._clear_profile,
-            GetCompositeScheduleRequest: self._composite,
+            **smart_charging_calls.answers(station),
             **device_model_calls.answers(station),
             **network.answers(station, station.network),
             **reset.answers(station),
@@ -141,24 +145,6 @@ class Dispatch:
             return UnlockConnectorResponse(UnlockStatus.ONGOING_AUTHORIZED_TRANSACTION)
         info = StatusInfo(ReasonCode.FIXED_CABLE, "the unit has no lock that can be opened from here")
         return UnlockConnectorResponse(UnlockStatus.UNLOCK_FAILED, info)
-
-    # -- K: smart charging
-
-    async def _set_profile(self, request: SetChargingProfileRequest) -> Answer:
-        station = self._station
-        response = await station.charging.set_profile(request, station.wishes.profile_rules())
-        station.wishes.reconsider()
-        return response
-
-    async def _clear_profile(self, request: ClearChargingProfileRequest) -> Answer:
-        response = await self._station.charging.clear(request)
-        self._station.wishes.reconsider()
-        return response
-
-    async def _composite(self, request: GetCompositeScheduleRequest) -> Answer:
-        station = self._station
-        courses = {evse_id: position.course for evse_id, position in station.positions.items()}
-        return station.charging.composite_schedule(request, courses, station.wishes.profile_rules())
 
     # -- E, G
 

@@ -185,6 +185,7 @@ class Link:
             self._rpc.disconnected()
             if self._awaited is not None and not self._awaited.done():
                 self._awaited.set_exception(LinkDown(f"the connection was lost: {why}"))
+                self._awaited.exception()  # one that is still being sent hears of it there, and never asks here
             _log.info("disconnected", why=why)
             _guarded(lambda: handler.on_disconnected(why))
             # Some CSMSs upset both connections of an identity: this one is closed before the next dial.

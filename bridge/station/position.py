@@ -73,7 +73,13 @@ class Position:
     def course(self) -> Course:
         """For the composite schedule."""
         most = self.evse.abilities.charge_max or 0
-        return Course(self.session.transaction_id, self.power_path_closed, self.grid, most)
+        return Course(
+            self.session.transaction_id,
+            self.power_path_closed,
+            self.grid,
+            most,
+            may_discharge=self.rules.negative_limit,
+        )
 
     @property
     def rules(self) -> EvseRules:

@@ -110,7 +110,6 @@ class Sessions:
         made = position.session.authorize(token, remote_start_id, station.clock.monotonic(), group=group)
         station.transactions.note_power_path(position)
         await station.transactions.durable(station.transactions.emit(position, made))
-        station.statuses.show(position)
         position.deadline.set_at(position.session.next_deadline())
         station.wishes.reconsider()
 

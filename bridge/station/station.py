@@ -141,6 +141,7 @@ class Station:
         self.apply_model()
         await self.authorization.restore(settings)
         await self.charging.restore()
+        self.charging.expect(position.grid for position in self.positions.values())
         await self.delivery.restore()
         for position in self.positions.values():
             known = settings.get(f"evse.{position.evse_id}.connected")
