@@ -17,6 +17,7 @@ COMMANDS: Final = (
     "run",
     "check",
     "reload",
+    "status",
     "present",
     "limit",
     "map",

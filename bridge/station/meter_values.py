@@ -58,6 +58,7 @@ _UPDATED: Final[Mapping[TriggerReason, Plan]] = {
     TriggerReason.METER_VALUE_CLOCK: _CLOCK,
     TriggerReason.TRIGGER: Plan(ReadingContext.TRIGGER, Key.SAMPLED_TX_UPDATED_MEASURANDS),
     TriggerReason.CHARGING_STATE_CHANGED: Plan(ReadingContext.OTHER, Key.SAMPLED_TX_UPDATED_MEASURANDS),
+    TriggerReason.CHARGING_RATE_CHANGED: Plan(ReadingContext.OTHER, Key.SAMPLED_TX_UPDATED_MEASURANDS),
 }
 #: A change of these counts at once.
 _TIMED: Final = (

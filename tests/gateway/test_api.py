@@ -157,6 +157,7 @@ def api() -> ControlApi:
     class Nobody:
         stations: dict[str, Any] = {}  # noqa: RUF012
         damage = None
+        contract = None
 
         class store:  # noqa: N801
             trouble = None
@@ -190,7 +191,8 @@ async def test_the_socket_is_its_owners_alone_and_talks_in_lines(api: ControlApi
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     good, bad = await _talk(path, b'{"api": 1, "do": "status"}', b"nonsense")
     store = {"trouble": None, "damaged": None}
-    assert good == {"api": 1, "result": {"stations": {}, "units": {}, "store": store, "conflicts": [], "strangers": []}}
+    nothing = {"stations": {}, "units": {}, "store": store, "conflicts": [], "contract": None, "strangers": []}
+    assert good == {"api": 1, "result": nothing}
     assert "error" in bad
     await api.close()
 
