@@ -25,6 +25,16 @@ class DischargeWay(StrEnum):
     """By which words of OCPP an EVSE lets a CSMS order discharge (translation.md, "Discharge")."""
 
     NEGATIVE_LIMIT = "negative-limit"
+    CUSTOM_DATA = "custom-data"  # OCPP 2.1's words in a period's customData
+    OCPP_2_1 = "ocpp2.1"  # ... and in OCPP 2.1 itself
+
+
+class AfterDischarge(StrEnum):
+    """What follows when a profile that discharged has ended: what OCPP falls back to (K02.FR.08), which may be full
+    charging, or nothing until the CSMS says something new."""
+
+    FALLBACK = "fallback"
+    PAUSE = "pause"
 
 
 class PlugSource(StrEnum):

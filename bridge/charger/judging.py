@@ -20,6 +20,7 @@ class Judge:
         self._trusted_since = 0
         self._plugged_at = NEVER
         self._yielded: dict[int, bytes] = {}
+        self._ordered: dict[int, tuple[Step, Recipe]] = {}
 
     def goal(self, now: int) -> None:
         """Something new is wanted."""
@@ -36,6 +37,22 @@ class Judge:
     def yields(self, epc: int, edt: bytes) -> None:
         """Somebody else set a lower limit: it is left until something is wanted anew."""
         self._yielded[epc] = edt
+
+    def orders(self, step: Step, recipe: Recipe) -> None:
+        """A step is written."""
+        self._ordered[step.epc] = (step, recipe)
+
+    def lowers(self, step: Step, recipe: Recipe, view: View, *, below_granted: bool) -> bool:
+        """Whether a setting comes to less than the unit may stand at: what was written last, and, unless that is known
+        to stand, what was granted before."""
+        ordered, before = self._ordered.get(step.epc, (step, recipe))
+        if before.mode is not recipe.mode or recipe.target is None:
+            return below_granted
+        if before.target is None or abs(recipe.target) < abs(before.target):
+            return True
+        fact = view.facts.get(step.epc)
+        stands = fact is not None and fact.edt == ordered.edt and abs(recipe.target) > abs(before.target)
+        return below_granted and not stands
 
     def differs(self, step: Step, view: View) -> bool:
         """Whether a property is not what a step makes of it, or what somebody else may have made of it."""

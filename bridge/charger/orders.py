@@ -19,13 +19,15 @@ DISCHARGES: Final = frozenset({Mode.DISCHARGE, Mode.AUTO})
 
 @dataclass(frozen=True, slots=True)
 class Hindrances:
-    """What stands against a wish. `grid` is why nothing may flow back, `grid_bound` how much may be discharged (mW)."""
+    """What stands against a wish. `grid` is why nothing may flow back, `grid_bound` how much may be discharged (mW);
+    `ceiling` why nothing more is charged."""
 
     latched: str | None = None
     amount_reached: bool = False
     contested: bool = False
     grid: str | None = None
     grid_bound: int | None = None
+    ceiling: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ def order(wish: Wanted, against: Hindrances) -> Order:
         return Order(_pause(wish), against.latched)
     if against.amount_reached:
         return Order(replace(wish, mode=Mode.STOP, target=None))
+    if wish.mode is not Mode.DISCHARGE and against.ceiling is not None:
+        return Order(_pause(wish), against.ceiling)
     if wish.mode not in DISCHARGES:
         return Order(wish)
     if against.contested:

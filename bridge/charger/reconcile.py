@@ -387,6 +387,7 @@ class Reconciler:
         if (at := self._not_before(course, recipe, view)) > view.now:
             return WaitUntil(at)
         last = step in recipe.otherwise or step == recipe.steps[-1]
+        self._judge.orders(step, recipe)
         return Write(step, priority_of(view.wanted, recipe.mode, last=last))
 
     def _not_before(self, course: Course, recipe: Recipe, view: View) -> int:
@@ -399,7 +400,8 @@ class Reconciler:
         wrote = view.wrote.get(step.epc, NEVER)
         if step.epc == mode.epc:
             return wrote + recipe.spacing.mode
-        raises = self._back_in_mode(recipe, view) and not self._lowers(recipe, view)
+        lowers = self._judge.lowers(step, recipe, view, below_granted=self._lowers(recipe, view))
+        raises = self._back_in_mode(recipe, view) and not lowers
         return wrote + recipe.spacing.setting if raises else 0
 
     def _stand(self, course: Course, recipe: Recipe, view: View) -> Action:

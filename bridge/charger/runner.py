@@ -52,6 +52,7 @@ class UnitRunner:
         control: Control = Control.ON,
         discharge_allowed: bool = False,
         soc_floor: int = 20_000,
+        soc_ceiling: int = 100_000,
         memory: Memory | None = None,
         meter: MeterPort | None = None,
         grid: MeterPort | None = None,
@@ -68,6 +69,7 @@ class UnitRunner:
             control=control,
             discharge_allowed=discharge_allowed,
             soc_floor=soc_floor,
+            soc_ceiling=soc_ceiling,
             memory=memory,
             meter=meter,
             grid=grid,
@@ -85,6 +87,7 @@ class UnitRunner:
         self._tasks: asyncio.TaskGroup | None = None
         self._life: asyncio.Task[None] | None = None
         self._act: asyncio.Task[None] | None = None
+        self._reads = False  # what `_act` does
         self._timer: asyncio.TimerHandle | None = None
         self._sign = asyncio.Event()  # something came from the unit, or it was found
         self._look_at_plan = asyncio.Event()
@@ -246,8 +249,9 @@ class UnitRunner:
 
     def _wanted(self) -> None:
         """Something else is wanted: what is on its way is let go, and the first action goes out before anything else
-        is thought about."""
-        if self._act is not None:
+        is thought about. A reading goes on, unless a stop is wanted: it is as good for the new goal, and else wishes
+        that come faster than the unit answers would let nothing be written at all."""
+        if self._act is not None and (self.unit.wants_stop or not self._reads):
             self._act.cancel()
             self._act = None
         self._kick()
@@ -295,6 +299,7 @@ class UnitRunner:
         action = self._next_action() if self._address is not None else Idle()
         if self._address is not None and isinstance(action, (Read, ReadBack, Write)):
             self._act = self._tasks.create_task(self._perform(action, self._address))
+            self._reads = isinstance(action, Read)
         self._arm(action.at if isinstance(action, WaitUntil) else None)
         self._look_at_plan.set()
         if self.unit.news:

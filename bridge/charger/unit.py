@@ -13,6 +13,7 @@ import structlog
 
 from bridge.charger.actions import IDLE, Action, Idle, WaitUntil, sooner
 from bridge.charger.amounts import AmountCounter
+from bridge.charger.ceiling import Ceiling
 from bridge.charger.facts import Facts
 from bridge.charger.gridguard import GridGuard, GridRules
 from bridge.charger.holding import Status
@@ -34,7 +35,6 @@ from bridge.evse import (
     Listener,
     Mode,
     Observed,
-    Reading,
     Wanted,
 )
 from bridge.mapping.decision import Ask, Decision, Measures, PollGroup, Step, Table, View
@@ -60,9 +60,9 @@ class ChargerUnit:
     """The Evse of one unit. `monotonic` gives ms; `driver` is called when something else is to be done at once, and
     has to call `refresh` soon.
 
-    `discharge_allowed` and `soc_floor` (0.001 %) are the site's. `memory` takes counters over restarts. `meter` is one
-    that measures this EVSE alone; `grid` one at the receiving point, into which nothing may flow back unless
-    `reverse_flow_allowed`. `restart_after_fault`: ms after a fault has gone; None: nothing restarts by itself.
+    `discharge_allowed`, `soc_floor` and `soc_ceiling` (0.001 %) are the site's. `memory` takes counters over restarts.
+    `meter` is one that measures this EVSE alone; `grid` one at the receiving point, into which nothing may flow back
+    unless `reverse_flow_allowed`. `restart_after_fault`: ms after a fault has gone; None: nothing restarts by itself.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class ChargerUnit:
         control: Control = Control.ON,
         discharge_allowed: bool = False,
         soc_floor: int = 20_000,
+        soc_ceiling: int = 100_000,
         memory: Memory | None = None,
         meter: MeterPort | None = None,
         grid: MeterPort | None = None,
@@ -93,6 +94,7 @@ class ChargerUnit:
         self._log = _log.bind(unit=name)
         self._discharge_allowed = discharge_allowed
         self._soc_floor = soc_floor
+        self._ceiling = Ceiling(soc_ceiling)
         self._born = monotonic()
         self._wish: Wanted | None = None  # as the station has it
         self._wanted: Wanted | None = None  # ... and what that means on this class
@@ -404,6 +406,7 @@ class ChargerUnit:
         self._faulty = decision.fault is not None
         self._latch.look(wish, fault=self._faulty, now=now)
         reached = self._amounts.look(wish, measures, now)
+        self._ceiling.look(measures.soc, now)
         if self._measuring.registers.keep(now):
             self._amounts.keep()
         if self._guard is not None and self._grid is not None:
@@ -436,22 +439,20 @@ class ChargerUnit:
             contested=self._others.contest.contested(now),
             grid=self._guard.trouble(now) if self._guard is not None else None,
             grid_bound=self._guard.bound if self._guard is not None else None,
+            ceiling=self._ceiling.trouble,
         )
 
     def _observe(self, decision: Decision, measures: Measures, view: View) -> Observed:
         variables = self._table.variables(view)
+        granted = self._reconciler.granted if self.started else None
         return replace(
             shown(decision, self._status, measures, variables, reachable=self.started),
-            offered=measures.offered or self._assumed_offer(view.now),
+            offered=measures.offered or assumed_offer(granted, self._observed.offered, view.now),
             vehicle_id=self._vehicle.id(measures.vehicle_id),
             counted=self._amounts.counted(self.wanted),
             confirmed=self._confirmed,
             trouble=self._trouble,
         )
-
-    def _assumed_offer(self, now: int) -> Reading | None:
-        granted = self._reconciler.granted if self.started else None
-        return assumed_offer(granted, self._observed.offered, now)
 
     @property
     def _confirmed(self) -> bool:

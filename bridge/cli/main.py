@@ -20,6 +20,8 @@ COMMANDS: Final = (
     "status",
     "present",
     "limit",
+    "target",
+    "profile",
     "map",
     "discover",
     "probe",

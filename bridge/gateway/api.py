@@ -22,10 +22,12 @@ import structlog
 from bridge.charger.serving import Served
 from bridge.errors import BridgeError
 from bridge.evse import Reading
+from bridge.gateway.foreseeing import schedule
 from bridge.gateway.gateway import Gateway
 from bridge.gateway.identity import Identity, Place
 from bridge.gateway.limiting import clear_limit, limits_of, set_limit
 from bridge.gateway.presenting import present
+from bridge.gateway.targeting import clear_target, set_target, shown_target
 
 if TYPE_CHECKING:
     from bridge.gateway.inspect import Ground, Operation
@@ -61,6 +63,7 @@ class ControlApi:
             "hands_off": self._hands_off,
             "stop": self._stop,
             "vehicles": self._vehicles,
+            "schedule": partial(schedule, gateway),
         }
         self._slow: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "bind": self._bind,
@@ -69,6 +72,8 @@ class ControlApi:
             "present": partial(present, gateway.stations),
             "limit_set": partial(set_limit, gateway.stations),
             "limit_clear": partial(clear_limit, gateway.stations),
+            "target_set": partial(set_target, gateway.stations),
+            "target_clear": partial(clear_target, gateway.stations),
         }
         self._ground: Ground | None = None
         self._server: asyncio.Server | None = None
@@ -190,6 +195,8 @@ class ControlApi:
                     "wanted": position.wanted.mode,
                     "target_mw": position.wanted.target,
                     "hands_off": position.hands_off,
+                    "held": position.held,
+                    "target": shown_target(station, evse_id),
                 }
                 for evse_id, position in station.positions.items()
             },

@@ -11,11 +11,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from bridge.errors import ConfigError
 from bridge.mapping.yamlfile import OF_A_SITE, Document, Path_, Problems, check, load_yaml, nearest
-from bridge.policies import Control, DischargeWay, LocalPolicy, OnShutdown, PlugSource
+from bridge.policies import AfterDischarge, Control, DischargeWay, LocalPolicy, OnShutdown, PlugSource
 
 #: Power distribution board metering (0x0287): the one class of meters with channels.
 BOARD: Final = 0x0287
@@ -66,11 +66,13 @@ class ObjectConfig(_Part):
 
 
 class UnitConfig(ObjectConfig):
-    """A unit: an EV charger/discharger (0x027E) or an EV charger (0x02A1)."""
+    """A unit: an EV charger/discharger (0x027E) or an EV charger (0x02A1). Between `soc_floor` and `soc_ceiling` (%)
+    its vehicle is discharged and charged; each begins anew only some way inside them."""
 
     object_class: Annotated[str, Field(alias="class", pattern=r"^0x[0-9A-Fa-f]{4}$")] = "0x027E"
     control: Control = Control.ON
     soc_floor: Annotated[int, Field(ge=0, le=100)] = 20
+    soc_ceiling: Annotated[int, Field(ge=10, le=100)] = 100
 
 
 class MeterConfig(ObjectConfig):
@@ -84,14 +86,25 @@ class MeterConfig(ObjectConfig):
         return self.class_code == BOARD
 
 
+def _version_text(value: object) -> object:
+    """YAML takes an unquoted 2.1 for a number."""
+    return str(value) if isinstance(value, float) else value
+
+
+_Version = Annotated[Literal["2.0.1", "2.1"], BeforeValidator(_version_text)]
+
+
 class CsmsConfig(_Part):
-    """Where a station's CSMS is. `security_profile` 1: basic authentication, 2: with TLS, 0: neither (tests only)."""
+    """Where a station's CSMS is. `security_profile` 1: basic authentication, 2: with TLS, 0: neither (tests only).
+
+    `versions` of OCPP are offered in this order; the CSMS chooses one of them for each connection.
+    """
 
     url: str
     security_profile: Literal[0, 1, 2] | None = None
     password_file: Path | None = None
     ca_file: Path | None = None
-    versions: tuple[Literal["2.0.1"], ...] = ("2.0.1",)
+    versions: Annotated[tuple[_Version, ...], Field(min_length=1)] = ("2.0.1",)
     proxy: str | Literal["environment"] | None = None
     compression: bool = True
 
@@ -153,12 +166,17 @@ class EvseConfig(_Part):
 
     `plug_token`, for sites without a reader: the token that counts as presented when a vehicle is plugged in, or
     `vehicle-id`, where the vehicle's own id is that token.
+
+    `discharge`: by which words a CSMS may order one. Without a CSMS for `max_offline_discharge` (s; null: no end) it is
+    paused. `after_discharge`: what follows when the profile that discharged has ended.
     """
 
     id: Annotated[int, Field(ge=1)]
     unit: str
     meter: MeterUse | None = None
     discharge: tuple[DischargeWay, ...] = ()
+    max_offline_discharge: Annotated[int | None, Field(ge=0, le=30 * 86_400)] = 900
+    after_discharge: AfterDischarge = AfterDischarge.FALLBACK
     local: LocalPolicy = LocalPolicy.REPORT
     plug_token: PlugTokenConfig | PlugSource | None = None
     grid: GridConfig = GridConfig()
@@ -267,6 +285,9 @@ def _cross_check(document: Document, site: SiteConfig, problems: Problems) -> No
         _address(document, ("networks", name, "bind"), network.bind, problems)
     for name, unit in site.units.items():
         _check_object(document, ("units", name), site, unit, problems)
+        if unit.soc_ceiling <= unit.soc_floor:
+            message = f"a ceiling of {unit.soc_ceiling} % leaves nothing above the floor of {unit.soc_floor} %"
+            problems.add(document, ("units", name), "CONFIG-SOC", message, at_key=True)
     for name, meter in site.meters.items():
         _check_object(document, ("meters", name), site, meter, problems)
         if name in site.units:

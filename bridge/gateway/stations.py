@@ -27,7 +27,9 @@ from bridge.station.messages.v201 import Adapter
 from bridge.station.network import Aim, Network, SiteAccess
 from bridge.station.network_profiles import Profile
 from bridge.station.position import EvseSettings
+from bridge.station.rpc import VersionAdapter
 from bridge.station.station import Station, StationSettings
+from bridge.station.v2x_variables import bind_v2x
 from bridge.store.keeper import Keeper
 from bridge.store.port import Store
 
@@ -62,7 +64,7 @@ async def make_station(
     model = device_model_for(config, stored)
     adapter = Adapter()
     network = network_for(config, store, model, stored, dialer)
-    link = Link(network, adapter, clock, settings=link_settings(model))
+    link = Link(network, adapters_for(config.csms), clock, settings=link_settings(model))
     settings = StationSettings(
         station_id=config.id,
         evses=tuple(_evse_settings(evse) for evse in config.evses),
@@ -82,9 +84,24 @@ async def make_station(
     _bind_link(station)
     bind_live(station)
     _bind_hands_off(station)
+    bind_v2x(station)
+    station.wishes.targets.bind()
     await station.restore()
     station.wishes.external.restore(stored, grid=grid)
     return station
+
+
+def adapters_for(csms: CsmsConfig) -> tuple[VersionAdapter, ...]:
+    """The OCPP versions that a station offers, in the site's order."""
+    return tuple(_adapter(version) for version in dict.fromkeys(csms.versions))
+
+
+def _adapter(version: str) -> VersionAdapter:
+    if version == "2.0.1":
+        return Adapter()
+    from bridge.station.messages import v21  # only where a site offers it
+
+    return v21.Adapter()
 
 
 def device_model_for(config: StationConfig, stored: Mapping[str, str]) -> DeviceModel:
@@ -196,8 +213,14 @@ def _evse_settings(evse: EvseConfig) -> EvseSettings:
         phases=evse.grid.phases,
         plug_token=_plug_token(evse.plug_token),
         hems=evse.foreign_limit.hems,
-        foreign_limit_lasts=None if evse.foreign_limit.lasts is None else evse.foreign_limit.lasts * 1000,
+        foreign_limit_lasts=_milliseconds(evse.foreign_limit.lasts),
+        max_offline_discharge=_milliseconds(evse.max_offline_discharge),
+        after_discharge=evse.after_discharge,
     )
+
+
+def _milliseconds(seconds: int | None) -> int | None:
+    return None if seconds is None else seconds * 1000
 
 
 def _plug_token(config: PlugTokenConfig | PlugSource | None) -> IdToken | PlugSource | None:

@@ -178,6 +178,7 @@ class Units:
             control=unit.control,
             discharge_allowed=evse is not None and bool(evse.discharge),
             soc_floor=unit.soc_floor * 1000,
+            soc_ceiling=unit.soc_ceiling * 1000,
             memory=StoreMemory(self._keeper, self._owner[name], kept),
             meter=self._meter_of(evse),
             grid=self.grid,

@@ -219,6 +219,8 @@ CODES: Final[Mapping[str, Explained]] = {
                              "Take the name that is offered."),
     "CONFIG-TWICE": Explained(_SITE, "The same thing is used or named twice.", "a unit behind two EVSEs",
                               "Keep one of them."),
+    "CONFIG-SOC": Explained(_SITE, "A unit's ceiling of charge is not above its floor.", "soc_ceiling: 20",
+                            "Leave some way between the two."),
     "CONFIG-ADDRESS": Explained(_SITE, "No IP address, or one that none of the networks can reach.",
                                 "address: 192.168.1", "Write an IPv4 or IPv6 address of a network that is listed."),
     "CONFIG-EVSE": Explained(_SITE, "The EVSEs of a station do not count from 1.", "evses: [{id: 2 ...}]",

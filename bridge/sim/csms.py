@@ -1,4 +1,4 @@
-"""A strict OCPP 2.0.1 CSMS for the demonstration and the tests.
+"""A strict OCPP CSMS for the demonstration and the tests, of 2.0.1 or, if so made, of 2.1.
 
 It shares no code with the station: every payload is judged by the JSON schemas of the `ocpp` package, every message by
 rules of its own, and what is wrong is collected in `violations`. It speaks over WebSockets (`serve`) and over
@@ -65,8 +65,10 @@ class DemoCsms:
         interval: int = 300,
         password: str | None = None,
         respond: Mapping[str, Override] | None = None,
+        version: str = "2.0.1",
     ) -> None:
         self._clock = clock
+        self.version = version
         self.interval = interval
         self.password = password
         self.respond: dict[str, Override] = dict(respond or {})
@@ -91,6 +93,7 @@ class DemoCsms:
             "GetCertificateStatus": lambda _, __: {"status": "Failed"},
             "NotifyEVChargingNeeds": lambda _, __: {"status": "Rejected"},
             "NotifyEVChargingSchedule": lambda _, __: {"status": "Accepted"},
+            "PullDynamicScheduleUpdate": lambda _, __: {"status": "Rejected"},
         }
 
     # What it is and what it has seen
@@ -253,7 +256,7 @@ class DemoCsms:
             StationCallError: it answered with a CALLERROR.
             StationTimeoutError: it did not answer in time.
         """
-        if check and (faults := csms_schemas.faults(action, "Request", payload)):
+        if check and (faults := csms_schemas.faults(action, "Request", payload, self.version)):
             raise ValueError("; ".join(faults))
         line = self._line(station_id)
         async with line.calling:
@@ -318,10 +321,10 @@ class DemoCsms:
         self._blame(line, *record.faults_of_call(message_id, action, now), *self._faults_of_waiting(line, action, now))
         line.unanswered[message_id] = now
         line.actions[message_id] = action
-        faults = csms_schemas.faults(action, "Request", payload)
+        faults = csms_schemas.faults(action, "Request", payload, self.version)
         self._blame(line, *faults)
         if faults:
-            code = "FormatViolation" if csms_schemas.known_action(action) else "NotImplemented"
+            code = "FormatViolation" if csms_schemas.known_action(action, self.version) else "NotImplemented"
             await self._answer(line, [ERROR, message_id, code, faults[0][:255], {}])
             return
         self._learn(line, record, action, payload)
@@ -430,7 +433,7 @@ class DemoCsms:
                 self._blame(line, f"{frame[2]!r} is no error code")
             _settle(future, StationCallError(frame[2], frame[3], frame[4]))
             return
-        self._blame(line, *csms_schemas.faults(action, "Response", frame[2]))
+        self._blame(line, *csms_schemas.faults(action, "Response", frame[2], self.version))
         if not future.done():
             future.set_result(frame[2])
 

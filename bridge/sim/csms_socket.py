@@ -17,8 +17,6 @@ from websockets.typing import Subprotocol
 if TYPE_CHECKING:
     from bridge.sim.csms import DemoCsms
 
-SUBPROTOCOL = Subprotocol("ocpp2.0.1")
-
 
 class SocketConnection:
     """A WebSocket as the CSMS sees it: a closed one raises `ConnectionError`."""
@@ -53,6 +51,7 @@ def station_id_of(path: str) -> str:
 
 async def listen(csms: DemoCsms, host: str, port: int, tls: ssl.SSLContext | None) -> tuple[Server, int]:
     """Open the server; gives it back with its port."""
+    spoken = Subprotocol(f"ocpp{csms.version}")
 
     def check(connection: ServerConnection, request: Request) -> Response | None:
         if csms.dark:
@@ -68,7 +67,7 @@ async def listen(csms: DemoCsms, host: str, port: int, tls: ssl.SSLContext | Non
 
     async def handle(socket: ServerConnection) -> None:
         request = socket.request
-        if socket.subprotocol != SUBPROTOCOL or request is None:
+        if socket.subprotocol != spoken or request is None:
             await socket.close(1002, "no subprotocol in common")
             return
         await csms.accept(SocketConnection(socket), station_id_of(request.path))
@@ -78,8 +77,8 @@ async def listen(csms: DemoCsms, host: str, port: int, tls: ssl.SSLContext | Non
         host,
         port,
         ssl=tls,
-        subprotocols=[SUBPROTOCOL],
-        select_subprotocol=lambda _, offered: SUBPROTOCOL if SUBPROTOCOL in offered else None,
+        subprotocols=[spoken],
+        select_subprotocol=lambda _, offered: spoken if spoken in offered else None,
         process_request=check,
         ping_interval=None,
         compression=None,

@@ -45,6 +45,7 @@ from bridge.station.messages import (
     TriggerReason,
 )
 from bridge.station.reason_codes import ReasonCode
+from bridge.station.targets import left_of
 
 if TYPE_CHECKING:
     from bridge.station.position import Position
@@ -151,7 +152,7 @@ class AuthorizationBlock:
         if what is Refusal.DEAUTHORIZE:
             tasks = station.sessions.deauthorize(position, TriggerReason.DEAUTHORIZED, Reason.DE_AUTHORIZED)
         elif what is Refusal.BOUND:
-            session.state.energy_left = left
+            session.state.energy_left = left_of(session.state, left, position.seen.counted)
             position.apply()
         else:
             session.suspend()

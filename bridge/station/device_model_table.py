@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
 from bridge.station.messages import ChargingRateUnit, ConnectorStatus, Data, Measurand, Mutability, TxPoint
+from bridge.station.messages.enums import EnergyTransferMode, OperationMode
 from bridge.station.network_profiles import SITE_SLOT, SLOTS
 from bridge.station.root_store import MOST_ENTRIES
 
@@ -41,6 +42,7 @@ class Key(StrEnum):
     MAX_ENERGY_ON_INVALID_ID = "TxCtrlr.MaxEnergyOnInvalidId"
     TX_START_POINT = "TxCtrlr.TxStartPoint"
     TX_STOP_POINT = "TxCtrlr.TxStopPoint"
+    TX_SUPPORTED_LIMITS = "TxCtrlr.SupportedLimits"
 
     AUTH_ENABLED = "AuthCtrlr.Enabled"
     AUTHORIZE_REMOTE_START = "AuthCtrlr.AuthorizeRemoteStart"
@@ -117,6 +119,14 @@ class Key(StrEnum):
     EVSE_PROBLEM = "EVSE.Problem"
     EVSE_TROUBLE = "EVSE.Trouble"  # our own: what the problem is, for a person
     EVSE_HANDS_OFF = "EVSE.HandsOff"  # our own: the gateway leaves the unit alone until it is lifted
+    EVSE_TARGET_ENERGY_CHARGE = "EVSE.TargetEnergy[Charge]"  # our own: how far the running transaction goes
+    EVSE_TARGET_SOC_CHARGE = "EVSE.TargetSoC[Charge]"
+    EVSE_TARGET_ENERGY_DISCHARGE = "EVSE.TargetEnergy[Discharge]"
+    EVSE_TARGET_SOC_DISCHARGE = "EVSE.TargetSoC[Discharge]"
+    BIDIRECTIONAL_AVAILABLE = "V2XChargingCtrlr.Available"
+    BIDIRECTIONAL_ENABLED = "V2XChargingCtrlr.Enabled"
+    BIDIRECTIONAL_MODES = "V2XChargingCtrlr.SupportedOperationModes"
+    BIDIRECTIONAL_TRANSFERS = "V2XChargingCtrlr.SupportedEnergyTransferModes"
     CONNECTED_EV_VEHICLE_ID = "ConnectedEV.VehicleID"
     CONNECTED_EV_STATE_OF_CHARGE = "ConnectedEV.StateOfCharge"
 
@@ -292,6 +302,13 @@ def _problem(key: Key, scope: Scope = Scope.STATION) -> Row:
     return Row(key, Data.BOOLEAN, str(False).lower(), scope=scope, live=True)
 
 
+def _target(key: Key, unit: str, high: int) -> Row:  # kept with its transaction, not as a setting
+    return Row(key, Data.DECIMAL, "0", unit, 0, high, mutability=_RW, scope=Scope.EVSE, live=True)
+
+
+#: What of a TransactionLimit counts here; no cost is computed.
+TX_LIMITS = ("maxEnergy", "maxTime", "maxSoC")
+
 #: Every variable, in the order in which reports tell them.
 TABLE: tuple[Row, ...] = (
     _flag(Key.STATION_AVAILABLE, True, Mutability.READ_ONLY),
@@ -309,6 +326,12 @@ TABLE: tuple[Row, ...] = (
     _problem(Key.EVSE_PROBLEM, Scope.EVSE),
     _text(Key.EVSE_TROUBLE, scope=Scope.EVSE, live=True),
     _flag(Key.EVSE_HANDS_OFF, False, _RW, Scope.EVSE),
+    *(_target(key, "Wh", 1_000_000) for key in (Key.EVSE_TARGET_ENERGY_CHARGE, Key.EVSE_TARGET_ENERGY_DISCHARGE)),
+    *(_target(key, "Percent", 100) for key in (Key.EVSE_TARGET_SOC_CHARGE, Key.EVSE_TARGET_SOC_DISCHARGE)),
+    _problem(Key.BIDIRECTIONAL_AVAILABLE, Scope.EVSE),  # OCPP 2.1's; in 2.0.1 a vendor's of the same names
+    _flag(Key.BIDIRECTIONAL_ENABLED, True, _RW, Scope.EVSE),
+    Row(Key.BIDIRECTIONAL_MODES, Data.MEMBER_LIST, values=tuple(OperationMode), scope=Scope.EVSE, live=True),
+    Row(Key.BIDIRECTIONAL_TRANSFERS, Data.MEMBER_LIST, values=tuple(EnergyTransferMode), scope=Scope.EVSE, live=True),
     _text(Key.CONNECTED_EV_VEHICLE_ID, scope=Scope.EVSE, live=True),
     Row(Key.CONNECTED_EV_STATE_OF_CHARGE, Data.DECIMAL, "", "Percent", 0, 100, scope=Scope.EVSE, live=True),
     _flag(Key.CONNECTOR_AVAILABLE, True, Mutability.READ_ONLY, Scope.CONNECTOR),
@@ -348,6 +371,7 @@ TABLE: tuple[Row, ...] = (
     _setting(Key.MAX_ENERGY_ON_INVALID_ID, 0, "Wh", 0, 1_000_000),
     _members(Key.TX_START_POINT, (TxPoint.POWER_PATH_CLOSED,), _POINTS, filled=True),
     _members(Key.TX_STOP_POINT, (TxPoint.EV_CONNECTED, TxPoint.AUTHORIZED), _POINTS, filled=True),
+    Row(Key.TX_SUPPORTED_LIMITS, Data.MEMBER_LIST, ",".join(TX_LIMITS), values=TX_LIMITS),  # OCPP 2.1's
     _flag(Key.AUTH_ENABLED, True),
     _flag(Key.AUTHORIZE_REMOTE_START, False),
     _flag(Key.LOCAL_AUTHORIZE_OFFLINE, True),
@@ -465,6 +489,8 @@ _READ_BY: Mapping[str, tuple[Key, ...]] = {
         Key.OFFLINE_THRESHOLD,
         Key.QUEUE_ALL_MESSAGES,
     ),
+    "station.targets": tuple(key for key in Key if key.startswith("EVSE.Target")),
+    "station.v2x_variables": (Key.BIDIRECTIONAL_ENABLED,),
     "station.wishes": (Key.EVSE_HANDS_OFF,),
 }
 #: What can be set without anybody who reacts, and why that is no pretence.

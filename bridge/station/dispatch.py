@@ -12,6 +12,7 @@ from bridge.errors import StoreError
 from bridge.evse import Mode
 from bridge.station import (
     availability,
+    block_q_calls,
     data_transfer,
     device_model_calls,
     network,
@@ -42,6 +43,8 @@ from bridge.station.messages import (
 from bridge.station.messages.call_error import CallError, ErrorCode
 from bridge.station.position import Position
 from bridge.station.reason_codes import ReasonCode
+from bridge.station.targets import Target, target_of_start
+from bridge.station.v2x import first_power
 
 if TYPE_CHECKING:
     from bridge.station.station import Station
@@ -56,6 +59,7 @@ class Dispatch:
             RequestStartTransactionRequest: self._start,
             RequestStopTransactionRequest: self._stop,
             **smart_charging_calls.answers(station),
+            **block_q_calls.answers(station),
             **device_model_calls.answers(station),
             **network.answers(station, station.network),
             **reset.answers(station),
@@ -96,6 +100,9 @@ class Dispatch:
             verdict = station.charging.judge_start(position.evse_id, profile, station.wishes.profile_rules())
             if not verdict.accepted:
                 return remote_control.rejected(verdict.status_info or StatusInfo(ReasonCode.INVALID_PROFILE))
+        target = target_of_start(request.custom_data)
+        if isinstance(target, StatusInfo):
+            return remote_control.rejected(target)
         status = station.availability.status(position.evse_id)
         refusal = remote_control.start_refusal(position, status, direction=_direction(request))
         if refusal:
@@ -107,17 +114,21 @@ class Dispatch:
             except StoreError as error:  # without its bound the energy must not flow
                 return remote_control.rejected(StatusInfo(ReasonCode.OUT_OF_STORAGE, str(error)[:512]))
         if station.model.boolean(Key.AUTHORIZE_REMOTE_START):
-            return remote_control.accepted(existing), lambda: _spawn(station, self._authorized_start(position, request))
-        await station.sessions.authorize(position, request.id_token, request.remote_start_id)
+            then = self._authorized_start
+            return remote_control.accepted(existing), lambda: _spawn(station, then(position, request, target))
+        await station.sessions.authorize(position, request.id_token, request.remote_start_id, target=target)
         return remote_control.accepted(existing)
 
-    async def _authorized_start(self, position: Position, request: RequestStartTransactionRequest) -> None:
+    async def _authorized_start(
+        self, position: Position, request: RequestStartTransactionRequest, target: Target | None
+    ) -> None:
         """F01.FR.01: energy only after the CSMS has accepted the token."""
         station = self._station
         outcome = await station.authorization.authorize(request.id_token, remote=True)
         allowed = outcome.accepted and station.authorization.start_refusal(outcome, position.evse_id) is None
         if allowed and not position.session.state.authorized:
-            await station.sessions.authorize(position, request.id_token, request.remote_start_id, group=outcome.group)
+            start, group = request.remote_start_id, outcome.group
+            await station.sessions.authorize(position, request.id_token, start, group=group, target=target)
         elif request.charging_profile:
             await station.charging.drop_start(request.charging_profile.id)
 
@@ -162,7 +173,7 @@ class Dispatch:
 def _direction(request: RequestStartTransactionRequest) -> Mode:
     """Which way energy is to flow first, by the profile's first period."""
     profile = request.charging_profile
-    if profile and profile.charging_schedule[0].charging_schedule_period[0].limit < 0:
+    if profile and first_power(profile.charging_schedule[0].charging_schedule_period[0]) < 0:
         return Mode.DISCHARGE
     return Mode.CHARGE
 

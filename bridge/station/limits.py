@@ -20,6 +20,7 @@ from bridge.station.messages import (
     RecurrencyKind,
 )
 from bridge.station.sweep import Plan
+from bridge.station.v2x import MOST, Words, WordsError, speaks, words_of
 
 _Purpose = ChargingProfilePurpose
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -119,15 +120,43 @@ class Terms:
 
 def terms_of(profile: ChargingProfile, schedule: ChargingSchedule, period: ChargingSchedulePeriod, grid: Grid) -> Terms:
     """The one place that knows what a period means: a limit bounds charging; one below zero orders a discharge where
-    the purpose can order, else it forbids charging and asks for nothing (translation.md, "Discharge")."""
+    the purpose can order, else it forbids charging and asks for nothing; OCPP 2.1's words order or bound by themselves
+    (translation.md, "Discharge")."""
     unit = schedule.charging_rate_unit
-    rate = grid.rate(unit, period.limit, period.number_phases)
+    orders = profile.charging_profile_purpose in _ORDERING
     phases = grid.used_phases(period.number_phases)
-    if rate < 0 and profile.charging_profile_purpose in _ORDERING:
+    limit = period.limit
+    if speaks(period):
+        try:
+            words = words_of(period)
+        except WordsError:  # nobody takes such a profile; what cannot be understood moves nothing
+            return Terms(profile.id, period, unit, phases, order=0, most=0)
+        if words is not None and words.steers and orders:
+            return _ordered(profile, period, unit, words, grid)
+        limit = limit if words is None else words.limit
+    rate = grid.rate(unit, MOST if limit is None else limit, period.number_phases)
+    if rate < 0 and orders:
         return Terms(profile.id, period, unit, phases, order=rate, alone=power_of(rate, phases))
     efficient = grid.rate(unit, schedule.min_charging_rate or 0, period.number_phases)
     most = max(0, rate)
     return Terms(profile.id, period, unit, phases, most=most, efficient=efficient, alone=power_of(most, phases))
+
+
+def _ordered(
+    profile: ChargingProfile, period: ChargingSchedulePeriod, unit: ChargingRateUnit, words: Words, grid: Grid
+) -> Terms:
+    """A setpoint between its own bounds (2.1 Q03; a limit caps it), or none at all: to be idle is to move nothing."""
+    phases = grid.used_phases(period.number_phases)
+    if words.setpoint is None:
+        return Terms(profile.id, period, unit, phases, order=0, most=0)
+
+    def rate(number: float) -> int:
+        return grid.rate(unit, number, period.number_phases)
+
+    order, most = rate(words.setpoint), rate(MOST if words.limit is None else words.limit)
+    least = None if words.discharge_limit is None else rate(words.discharge_limit)
+    alone = min(order, most) if least is None else max(min(order, most), least)
+    return Terms(profile.id, period, unit, phases, order, most, least, alone=power_of(alone, phases))
 
 
 def compile_plan(profile: ChargingProfile, grid: Grid) -> Plan[Terms]:

@@ -63,6 +63,10 @@ class Connection(Protocol):
     def ended(self) -> str:
         """Why it was closed, for a person."""
 
+    @property
+    def subprotocol(self) -> str | None:
+        """Which of the subprotocols is agreed."""
+
 
 class Dialer(Protocol):
     """Makes connections."""
@@ -100,13 +104,15 @@ class LinkSettings:
 class Link:
     """One station's way to its CSMS. `settings` may be replaced at any time; the next wait or call takes the new ones.
 
-    `on_traffic(outgoing, text)` sees every message as it is; what keeps or shows it uses `bridge.station.redact`.
+    `adapter` is the OCPP version spoken, or several in the order they are offered: each connection has the one that the
+    CSMS has chosen for it. `on_traffic(outgoing, text)` sees every message as it is; what keeps or shows it uses
+    `bridge.station.redact`.
     """
 
     def __init__(
         self,
         dialer: Dialer,
-        adapter: VersionAdapter,
+        adapter: VersionAdapter | tuple[VersionAdapter, ...],
         clock: Clock,
         *,
         settings: LinkSettings | None = None,
@@ -115,8 +121,10 @@ class Link:
         self.settings = settings or LinkSettings()
         self.on_traffic = on_traffic
         self.trouble: str | None = "not dialled yet"
-        self._dialer, self._adapter, self._clock = dialer, adapter, clock
-        self._rpc = Rpc(adapter, self._new_message_id, max_size=self.settings.max_size)
+        self._dialer, self._clock = dialer, clock
+        adapters = adapter if isinstance(adapter, tuple) else (adapter,)
+        self._adapters = {one.subprotocol: one for one in adapters}
+        self._rpc = Rpc(adapters[0], self._new_message_id, max_size=self.settings.max_size)
         self._connection: Connection | None = None
         self._turn = asyncio.Lock()
         self._awaited: asyncio.Future[Response] | None = None
@@ -133,6 +141,11 @@ class Link:
         """Whether a connection stands; if not, `trouble` says why."""
         return self._connection is not None
 
+    @property
+    def subprotocol(self) -> str:
+        """The OCPP version of the connection that stands, or stood last (before any: the first that is offered)."""
+        return self._rpc.adapter.subprotocol
+
     # -- the connection
 
     async def run(self, handler: Handler) -> None:
@@ -142,7 +155,7 @@ class Link:
             while True:
                 self._hurry.clear()
                 try:
-                    connection = await self._dialer.dial((self._adapter.subprotocol,))
+                    connection = await self._dial()
                 except CsmsError as error:
                     before, self.trouble = self.trouble, str(error)
                     (_log.info if self.trouble == before else _log.warning)("dial failed", why=self.trouble)
@@ -154,6 +167,16 @@ class Link:
         finally:
             for task in tuple(self._tasks):
                 task.cancel()
+
+    async def _dial(self) -> Connection:
+        """A connection, whose version is the one spoken from now on. Raises CsmsError."""
+        connection = await self._dialer.dial(tuple(self._adapters))
+        adapter = self._adapters.get(connection.subprotocol or "")
+        if adapter is None:  # Part 4, 3.2: of no use
+            await connection.close(1002, "no common subprotocol")
+            raise LinkDown(f"the CSMS agrees to none of {', '.join(self._adapters)}")
+        self._rpc.adapter = adapter
+        return connection
 
     async def reconnect(self, why: str, *, at_once: bool = False) -> None:
         """Close the connection, so that the link dials again: `at_once`, or after the usual wait."""

@@ -140,6 +140,11 @@ class WebSocketConnection:
         await self._socket.close(code, reason)
 
     @property
+    def subprotocol(self) -> str | None:
+        """Which of the subprotocols is agreed."""
+        return self._socket.subprotocol
+
+    @property
     def ended(self) -> str:
         """Who closed it with which code and reason; 1006 where no close frame came."""
         return self._trouble or f"{self._socket.close_code} {self._socket.close_reason or ''}".rstrip()

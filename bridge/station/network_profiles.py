@@ -94,7 +94,7 @@ def profiles_of(site: Profile, settings: Mapping[str, str]) -> dict[int, Profile
 
 # -- what may stand in a slot
 
-_Row = tuple[ReasonCode, str, Callable[[NetworkConnectionProfile], bool]]
+_Row = tuple[ReasonCode, str, Callable[[NetworkConnectionProfile], object]]
 
 
 def _scheme(data: NetworkConnectionProfile) -> str:
@@ -112,10 +112,13 @@ def _extras(data: NetworkConnectionProfile) -> bool:
     return parts.username is not None or bool(parts.query or parts.fragment)
 
 
+#: Which of them is settled when the connection is made: from 2.1 on that says nothing, and may be left out.
+_SPOKEN: Final = (None, OcppVersion.OCPP20, OcppVersion.OCPP201, OcppVersion.OCPP21)
 _BAD: Final = ReasonCode.INVALID_NETWORK_CONF
 #: What makes a profile invalid (B09.FR.02); the first row that is met is told.
 _FAULTS: Final[tuple[_Row, ...]] = (
-    (_BAD, "only OCPP 2.0.1 (OCPP20) is spoken here", lambda d: d.ocpp_version is not OcppVersion.OCPP20),
+    (_BAD, "only OCPP 2.0.1 (OCPP20) and 2.1 are spoken here", lambda d: d.ocpp_version not in _SPOKEN),
+    (_BAD, "the station has one identity and password for all", lambda d: d.identity or d.basic_auth_password),
     (_BAD, "only JSON is spoken here", lambda d: d.ocpp_transport is not OcppTransport.JSON),
     (_BAD, "the address begins with ws:// or wss:// and names a host", lambda d: _scheme(d) not in ("ws", "wss")),
     (_BAD, "the address has no user, query or fragment", _extras),

@@ -9,7 +9,6 @@ from typing import Any
 import structlog
 
 from bridge.errors import CsmsError, StoreError
-from bridge.station.compact import compact
 from bridge.station.delivery import Delivery
 from bridge.station.link import Link
 from bridge.station.messages import TransactionEventRequest
@@ -72,8 +71,7 @@ class Outbox:
 
 def to_kept(adapter: Adapter, request: Request[Any]) -> str:
     """A message of any action as text: `["Action",{...}]`."""
-    action, payload = adapter.encode_request(request)
-    return compact([action, payload])
+    return f'["{action_of(request)}",{adapter.text_of(request)}]'
 
 
 def from_kept(adapter: Adapter, text: str) -> Request[Any]:
@@ -82,6 +80,6 @@ def from_kept(adapter: Adapter, text: str) -> Request[Any]:
         return from_text(adapter, TransactionEventRequest, text)
     try:
         action, payload = json.loads(text)
-        return adapter.decode_request(action, payload)
+        return adapter.request_of(action, payload)
     except (ValueError, TypeError, CallError) as error:
         raise StoreError(f"the store holds a message that cannot be read: {error}") from error

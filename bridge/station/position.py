@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bridge.evse import Amount, Evse, Mode, Observed, Wanted
-from bridge.policies import DischargeWay, LocalPolicy, PlugSource
+from bridge.evse import Evse, Mode, Observed, Wanted
+from bridge.policies import AfterDischarge, DischargeWay, LocalPolicy, PlugSource
 from bridge.station.composite import Grid
 from bridge.station.messages import IdToken
 from bridge.station.profiles import EvseRules
 from bridge.station.session import Session
 from bridge.station.smart_charging import Course
+from bridge.station.targets import amount_of
 from bridge.station.timer import Timer
 
 
@@ -26,6 +27,8 @@ class EvseSettings:
     plug_token: IdToken | PlugSource | None = None
     hems: bool = False  # another controller at the unit is the home's energy management
     foreign_limit_lasts: int | None = None  # ms, what somebody else sets at the unit counts so long at most
+    max_offline_discharge: int | None = 900_000  # ms, without a CSMS for so long nothing is discharged
+    after_discharge: AfterDischarge = AfterDischarge.FALLBACK
 
 
 @dataclass(slots=True)
@@ -42,6 +45,8 @@ class Position:
     discharge_bound: int | None = None  # mW, what somebody else lowered at the unit; no profile has words for it
     power_path_closed: int | None = None  # ms since 1970
     hands_off: bool = False
+    v2x_enabled: bool = True  # the CSMS's own switch (V2XChargingCtrlr.Enabled)
+    held: str | None = None  # why what the profiles say is not followed now
     stopping: bool = False  # energy that nobody has a right to is being stopped
     inoperative: bool = False
     met: bool = False  # the unit has been seen since the start
@@ -78,7 +83,7 @@ class Position:
             self.power_path_closed,
             self.grid,
             most,
-            may_discharge=self.rules.negative_limit,
+            may_discharge=self.may_discharge,
         )
 
     @property
@@ -87,15 +92,28 @@ class Position:
         return EvseRules(
             direct_current=self.evse.abilities.direct_current,
             phases=self.settings.phases,
-            negative_limit=DischargeWay.NEGATIVE_LIMIT in self.settings.discharge and self._may_discharge,
+            negative_limit=DischargeWay.NEGATIVE_LIMIT in self.ways,
+            custom_data=DischargeWay.CUSTOM_DATA in self.ways,
+            ocpp_21=DischargeWay.OCPP_2_1 in self.ways,
+            can_discharge=self.can_discharge,
             transaction_id=self.session.transaction_id,
         )
 
     @property
-    def _may_discharge(self) -> bool:
+    def ways(self) -> frozenset[DischargeWay]:
+        """By which words a discharge may be ordered now."""
+        return self.settings.discharge if self.v2x_enabled else frozenset()
+
+    @property
+    def can_discharge(self) -> bool:
         """Whether the unit can, as far as it has told."""
         modes = self.evse.abilities.modes
         return not modes or Mode.DISCHARGE in modes
+
+    @property
+    def may_discharge(self) -> bool:
+        """Whether what orders a discharge is carried out."""
+        return bool(self.ways) and self.can_discharge
 
     def wish(self) -> Wanted:
         """What is wanted now: by the session whether energy may flow, by the schedule how much and whither."""
@@ -104,7 +122,7 @@ class Position:
             mode=mode,
             target=target,
             discharge_bound=self.discharge_bound,
-            amount=self._amount(),
+            amount=amount_of(self.session.state, mode),
             authorized=self.session.entitled,
             in_transaction=self.session.transaction_id is not None,
             left_alone=self.hands_off,
@@ -124,19 +142,12 @@ class Position:
         if self.hands_off:
             return Mode.HANDS_OFF, None
         if session.wants_energy:
-            return self._left_to_him() or _energy(self.limit)
+            return self._left_to_him() or ((Mode.PAUSE, None) if self.held else _energy(self.limit))
         if session.transaction_id is not None:
             return (Mode.STOP if session.ending and session.ending.ends else Mode.PAUSE), None
         if self.stopping or self.inoperative or self.settings.local is LocalPolicy.ENFORCE:
             return Mode.STOP, None
         return Mode.HANDS_OFF, None
-
-    def _amount(self) -> Amount | None:
-        """How much may still move for a token that the CSMS does not accept (E05.FR.03)."""
-        session = self.session
-        if session.transaction_id is None or session.state.energy_left is None:
-            return None
-        return Amount(key=session.transaction_id, energy=session.state.energy_left)
 
     def _left_to_him(self) -> tuple[Mode, int | None] | None:
         """What a person started at the unit stays as he chose, never above a limit in force (the resident wins)."""

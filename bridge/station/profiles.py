@@ -13,6 +13,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import TypeAlias
 
+from bridge.policies import DischargeWay
 from bridge.station.limits import DEFAULT_PHASES, InstalledProfile
 from bridge.station.messages import (
     ChargingProfile,
@@ -22,9 +23,12 @@ from bridge.station.messages import (
     ChargingRateUnit,
     ChargingSchedule,
     ChargingSchedulePeriod,
+    OperationMode,
     StatusInfo,
 )
+from bridge.station.operation_modes import FEATURES, Feature
 from bridge.station.reason_codes import ReasonCode
+from bridge.station.v2x import SUPPORTED, problem_of, speaks, words_of
 
 _Purpose = ChargingProfilePurpose
 _Kind = ChargingProfileKind
@@ -32,15 +36,20 @@ _LONGEST_INFO = 512
 _ALWAYS_BEGUN = datetime.min.replace(tzinfo=UTC)
 _NEVER_OVER = datetime.max.replace(tzinfo=UTC)
 _PHASES = (1, 2, 3)
+_DEFAULT_MODE = OperationMode.CHARGING_ONLY
 
 
 @dataclass(frozen=True, slots=True)
 class EvseRules:
-    """What counts at one EVSE now. `phase` is the phase that a single-phase EVSE stands on."""
+    """What counts at one EVSE now. `phase` is the phase that a single-phase EVSE stands on. `negative_limit` and
+    `custom_data` are ways to order a discharge that the site has opened; `can_discharge` is the unit's word."""
 
     direct_current: bool = True
     phases: int = 1
     negative_limit: bool = False
+    custom_data: bool = False
+    ocpp_21: bool = False
+    can_discharge: bool = True
     transaction_id: str | None = None
     phase_switching: bool = False
     phase: int = 1
@@ -180,6 +189,10 @@ def _unknown_evse(case: Case) -> str | None:
     return None if known else f"there is no EVSE {case.evse_id}"
 
 
+def _check(feature: Feature) -> Check:
+    return lambda case: feature.refusal(case.profile)
+
+
 def _external_purpose(case: Case) -> str | None:
     external = case.purpose is _Purpose.CHARGING_STATION_EXTERNAL_CONSTRAINTS
     return "external constraints are not set by a CSMS" if external else None
@@ -293,7 +306,7 @@ def _rate_unit(case: Case) -> str | None:
 
 def _no_number(case: Case) -> str | None:
     least = case.schedule.min_charging_rate
-    numbers = (*(period.limit for period in case.periods), *(() if least is None else (least,)))
+    numbers = (*(p.limit for p in case.periods if p.limit is not None), *(() if least is None else (least,)))
     return None if all(isfinite(number) for number in numbers) else "a limit is a finite number"
 
 
@@ -307,13 +320,58 @@ def _negative_bound(case: Case) -> str | None:
 
 
 def _discharge(case: Case) -> str | None:
-    if not _orders_discharge(case) or all(evse.negative_limit for evse in case.rules.of(case.evse_id)):
+    """By its own limit; whether the EVSE takes other words is `_steering`'s subject."""
+    if not _orders_discharge(case):
         return None
-    return f"negative limits are not allowed on EVSE {case.evse_id}"
+    evses = case.rules.of(case.evse_id)
+    if not all(evse.negative_limit for evse in evses):
+        return f"negative limits are not allowed on EVSE {case.evse_id}"
+    return _unable(case)
+
+
+def _words(case: Case) -> str | None:
+    """What is wrong with OCPP 2.1's words in a period's customData (2.1 K01.FR.115, Q10.FR.02)."""
+    for period in case.periods:
+        if speaks(period) and (said := problem_of(period)):
+            return f"period at {period.start_period}: {said}"
+    return None
+
+
+def _steering(case: Case) -> str | None:
+    """Whether the EVSE takes operation modes, and orders to discharge among them."""
+    told = [words_of(period) for period in case.periods if speaks(period)]
+    steering = [words for words in told if words is not None and words.steers]
+    if not steering:
+        return None
+    mode = steering[0].mode
+    if case.purpose is _Purpose.CHARGING_STATION_MAX_PROFILE:
+        return f"InvalidOperationMode: {mode} has no place in a ChargingStationMaxProfile"
+    if any(words.way is DischargeWay.CUSTOM_DATA for words in steering) and not all(
+        evse.custom_data for evse in case.rules.of(case.evse_id)
+    ):
+        return f"InvalidOperationMode: {mode} in customData is not allowed on EVSE {case.evse_id}"
+    return _unable(case) if any(words.discharges for words in steering) else None
+
+
+def _unable(case: Case) -> str | None:
+    able = all(evse.can_discharge for evse in case.rules.of(case.evse_id))
+    return None if able else f"EVSE {case.evse_id} cannot discharge"
 
 
 def _orders_discharge(case: Case) -> bool:
-    return any(period.limit < 0 for period in case.periods)
+    return any(period.limit is not None and period.limit < 0 for period in case.periods)
+
+
+def _operation_mode(case: Case) -> str | None:
+    """2.1's own field: ChargingOnly everywhere, else what the EVSE has, in what is said of one transaction."""
+    asked = {period.operation_mode or _DEFAULT_MODE for period in case.periods} - {_DEFAULT_MODE}
+    if not asked:
+        return None
+    if _bounds(case.purpose):
+        return f"a {case.purpose} has no operationMode but {_DEFAULT_MODE}"
+    had = SUPPORTED if all(evse.ocpp_21 for evse in case.rules.of(case.evse_id)) else {_DEFAULT_MODE}
+    wrong = sorted(asked - had)
+    return f"operationMode {wrong[0]} is none of {', '.join(sorted(had))} here" if wrong else None
 
 
 # -- phases, of AC
@@ -409,6 +467,7 @@ def _room(case: Case) -> str | None:
 #: What is looked at, in order; the first that has something to say is the answer.
 RULES: tuple[Rule, ...] = (
     Rule(("K01.FR.28",), ReasonCode.UNKNOWN_EVSE, _unknown_evse),
+    *(Rule(feature.clauses, feature.reason, _check(feature)) for feature in FEATURES),
     Rule(("K01.FR.22", "K02.FR.07", "K03.FR.08"), ReasonCode.INVALID_PROFILE, _external_purpose),
     Rule(("F01.FR.09", "K05.FR.02"), ReasonCode.INVALID_PROFILE, _start_purpose),
     Rule(("K01.FR.16",), ReasonCode.INVALID_PROFILE, _tx_on_station),
@@ -431,8 +490,11 @@ RULES: tuple[Rule, ...] = (
     Rule(("K01.FR.26",), ReasonCode.UNSUPPORTED_RATE_UNIT, _rate_unit),
     Rule(("ChargingSchedulePeriodType.limit",), ReasonCode.INVALID_SCHEDULE, _no_number),
     Rule(("ChargingScheduleType.minChargingRate",), ReasonCode.INVALID_SCHEDULE, _minimum),
+    Rule(("2.1 K01.FR.114", "2.1 K01.FR.115"), ReasonCode.INVALID_OPERATION_MODE, _operation_mode),
+    Rule(("2.1 K01.FR.115", "2.1 Q10.FR.02", "2.1 V2X.05"), ReasonCode.INVALID_SCHEDULE, _words),
     Rule(("K 3.2", "translation.md, Discharge"), ReasonCode.INVALID_SCHEDULE, _negative_bound),
     Rule(("translation.md, Discharge",), ReasonCode.INVALID_SCHEDULE, _discharge),
+    Rule(("2.1 K01.FR.115", "translation.md, Discharge"), ReasonCode.INVALID_SCHEDULE, _steering),
     Rule(("ChargingSchedulePeriodType.numberPhases",), ReasonCode.INVALID_SCHEDULE, _number_phases),
     Rule(("K01.FR.19",), ReasonCode.INVALID_SCHEDULE, _phase_to_use),
     Rule(("K01.FR.43",), ReasonCode.UNSUPPORTED_PARAM, _fewer_phases),

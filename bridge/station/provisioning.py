@@ -58,6 +58,8 @@ class Provisioning:
         self._triggered = False
         self._next_boot = 0  # monotonic ms: not before, unless triggered (B02.FR.04, B03.FR.02)
         self._last_beat = 0
+        #: Since when (monotonic ms) no CSMS takes what is told; None while one does.
+        self.alone_since: int | None = clock.monotonic()
 
     @property
     def accepted(self) -> bool:
@@ -67,10 +69,13 @@ class Provisioning:
     def connected(self) -> None:
         """A connection stands: boot, or go on after an interruption (B04)."""
         self.disconnected()
+        if self.accepted:
+            self.alone_since = None
         self._task = asyncio.ensure_future(self._keep())
 
     def disconnected(self) -> None:
         """The connection is gone."""
+        self._alone()
         if self._task:
             self._task.cancel()
             self._task = None
@@ -86,6 +91,11 @@ class Provisioning:
         self.status = None
         self.reason = reason or self.reason
         self._next_boot, self._triggered = 0, False
+        self._alone()
+
+    def _alone(self) -> None:
+        if self.alone_since is None:
+            self.alone_since = self._clock.monotonic()
 
     def interval_changed(self) -> None:
         """HeartbeatInterval has been set: it counts from the last heartbeat on."""
@@ -119,6 +129,7 @@ class Provisioning:
         _log.info("boot notification answered", status=str(response.status), interval=response.interval)
         self._time.synchronise(response.current_time, asked)
         if self.accepted:
+            self.alone_since = None
             await self._accepted(interval)
         else:
             self._next_boot = self._clock.monotonic() + (interval if interval > 0 else self._own_interval())

@@ -20,6 +20,7 @@ class ReasonCode(StrEnum):
     INVALID_ID_TOKEN = "InvalidIdToken"
     INVALID_MESSAGE_SEQ = "InvalidMessageSeq"
     INVALID_NETWORK_CONF = "InvalidNetworkConf"
+    INVALID_OPERATION_MODE = "InvalidOperationMode"  # since 2.1
     INVALID_PROFILE = "InvalidProfile"
     INVALID_SCHEDULE = "InvalidSchedule"
     INVALID_STACK_LEVEL = "InvalidStackLevel"
@@ -34,6 +35,7 @@ class ReasonCode(StrEnum):
     NOT_FOUND = "NotFound"
     OUT_OF_MEMORY = "OutOfMemory"
     OUT_OF_STORAGE = "OutOfStorage"
+    PHASE_CONFLICT = "PhaseConflict"  # since 2.1
     READ_ONLY = "ReadOnly"
     TOO_LARGE_ELEMENT = "TooLargeElement"
     TOO_MANY_ELEMENTS = "TooManyElements"
@@ -45,7 +47,9 @@ class ReasonCode(StrEnum):
     UNKNOWN_EVSE = "UnknownEvse"
     UNKNOWN_TX_ID = "UnknownTxId"
     UNSPECIFIED = "Unspecified"
+    UNSUPPORTED_KIND = "UnsupportedKind"  # since 2.1
     UNSUPPORTED_PARAM = "UnsupportedParam"
+    UNSUPPORTED_PURPOSE = "UnsupportedPurpose"  # since 2.1
     UNSUPPORTED_RATE_UNIT = "UnsupportedRateUnit"
     UNSUPPORTED_REQUEST = "UnsupportedRequest"
     VALUE_OUT_OF_RANGE = "ValueOutOfRange"

@@ -45,6 +45,8 @@ _ANSWER: Final[Mapping[tuple[Reset, bool], ResetStatus]] = {
     (Reset.IMMEDIATE, True): ResetStatus.ACCEPTED,
     (Reset.ON_IDLE, False): ResetStatus.ACCEPTED,
     (Reset.ON_IDLE, True): ResetStatus.SCHEDULED,
+    (Reset.IMMEDIATE_AND_RESUME, False): ResetStatus.REJECTED,  # 2.1 B13.FR.01: there is no TxResumptionTimeout
+    (Reset.IMMEDIATE_AND_RESUME, True): ResetStatus.REJECTED,
 }
 
 

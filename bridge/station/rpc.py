@@ -26,6 +26,8 @@ _log = structlog.get_logger()
 CALL: Final = 2
 CALL_RESULT: Final = 3
 CALL_ERROR: Final = 4
+CALL_RESULT_ERROR: Final = 5
+SEND: Final = 6
 
 #: The message id where none could be read (Part 4, 4.2.3).
 NO_ID: Final = "-1"
@@ -39,11 +41,19 @@ _HEAD = re.compile(r'\s*\[\s*([234])\s*,\s*"([^"\\]{1,36})"\s*[,\]]')
 
 
 class VersionAdapter(Protocol):
-    """What the calls need of an OCPP version; `bridge.station.messages.v201.Adapter` is one."""
+    """What the calls need of an OCPP version; `bridge.station.messages.v201.Adapter` is one.
+
+    `unanswered` are the further types of messages that it has, none of which is answered: from 2.1 on the complaint
+    about an answer of ours (CALLRESULTERROR), and what asks for nothing (SEND; a CSMS has none that we would heed).
+    """
 
     @property
     def subprotocol(self) -> str:
         """The name in the WebSocket handshake."""
+
+    @property
+    def unanswered(self) -> frozenset[int]:
+        """As above."""
 
     def decode_request(self, action: str, payload: dict[str, Any]) -> Request[Any]:
         """Raises CallError."""
@@ -209,6 +219,8 @@ class Rpc:
             return [self._on_result(message)]
         if kind == CALL_ERROR:
             return [self._on_error(message)]
+        if kind in self.adapter.unanswered:
+            return [Stray(_complaint(message) if kind == CALL_RESULT_ERROR else f"not heeded: {message[2:3]}")]
         code = ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED
         return [_refuse(_readable_id(message), f"there is no message type {kind}", code)]
 
@@ -281,6 +293,11 @@ class Rpc:
         if isinstance(opened, Stray):
             return [opened]
         return [Error(opened.request, BadAnswer(f"the answer to {opened.action} is {why}"))]
+
+
+def _complaint(message: list[Any]) -> str:
+    """A CALLRESULTERROR, for the log."""
+    return f"the CSMS cannot read our answer {_readable_id(message)}: {_read_call_error(message[2:5])}"
 
 
 def _no_constant(name: str) -> Any:

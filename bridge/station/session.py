@@ -17,11 +17,13 @@ from bridge.station import tx_points
 from bridge.station.messages import (
     ChargingState,
     IdToken,
-    IdTokenKind,
+    OperationMode,
     Reason,
     TransactionEvent,
+    TransactionLimit,
     TriggerReason,
     TxPoint,
+    token_kind,
 )
 from bridge.station.tx_points import Facts, Loss
 
@@ -51,6 +53,8 @@ class Emission:
     id_token: IdToken | None = None
     remote_start_id: int | None = None
     with_evse: bool = False
+    operation_mode: OperationMode | None = None
+    limit: TransactionLimit | None = None
 
 
 @dataclass(slots=True)
@@ -96,6 +100,15 @@ class SessionState:
     energy_before: int | None = None
     energy_left: int | None = None
     power_path_closed: int | None = None
+    target: dict[str, Any] | None = None  # what is to be moved, see `targets`
+    targets: int = 0  # how many have been set
+    most_energy: int | None = None  # mWh (then 0.001 %, s): limits of the transaction, see `transaction_limits`
+    most_soc: int | None = None
+    most_time: int | None = None
+    time_over: bool = False
+    began: int | None = None  # the transaction, ms since 1970
+    operation_mode: str | None = None  # the one that the CSMS has been told
+    discharged_by: int | None = None  # the profile that discharged last, where something hangs on that
     local: bool = False  # begun by a person at the unit: what he chose is left to him
     remote: bool = False  # authorized by a RequestStartTransaction
 
@@ -121,6 +134,7 @@ class Session:
         self.authorization_until: int | None = None
         self._energy = False
         self._resumed = False
+        self._reached: tuple[TriggerReason, Reason] | None = None  # told with the state that comes of it
 
     @property
     def transaction_id(self) -> str | None:
@@ -131,7 +145,7 @@ class Session:
     def start_token(self) -> IdToken | None:
         """The token that has, or last had, the authorization of what goes on."""
         starter = self.state.starter
-        return IdToken(starter["id_token"], IdTokenKind(starter["type"])) if starter else None
+        return IdToken(starter["id_token"], token_kind(starter["type"])) if starter else None
 
     @property
     def refused(self) -> bool:
@@ -147,7 +161,8 @@ class Session:
     def wants_energy(self) -> bool:
         """Whether energy may flow for this session. It must where only its flow starts the transaction (E01.FR.06)."""
         begun = self.state.transaction_id is not None or TxPoint.ENERGY_TRANSFER in self.rules.start_points
-        return self.entitled and not self.state.suspended and begun and self.ending is None
+        held = self.state.suspended or self.state.time_over
+        return self.entitled and not held and begun and self.ending is None
 
     # -- what people and the CSMS do
 
@@ -162,6 +177,8 @@ class Session:
         state.authorized = True
         state.suspended = False
         state.energy_left = None
+        if state.transaction_id is None:
+            state.target = None  # of a start that nothing came of
         state.stop_trigger = state.stop_reason = None
         state.group = group
         self._show_token(token)
@@ -196,6 +213,16 @@ class Session:
         The event comes of itself when the unit shows that it has stopped.
         """
         self.state.suspended = True
+
+    def amount_reached(self, trigger: TriggerReason, reason: Reason) -> list[Emission]:
+        """What was wanted has moved, and the energy is being stopped. It is told when that has happened, with `reason`
+        where the transaction ends by it; at once where none flows."""
+        if self.state.transaction_id is None or self.ending is not None:
+            return []
+        if self._energy:
+            self._reached = trigger, reason
+            return []
+        return [self._emit(TransactionEvent.UPDATED, trigger)]
 
     def abort(self, trigger: TriggerReason, reason: Reason) -> list[Emission]:
         """End at once, without waiting for the unit (an immediate reset, B12.FR.04)."""
@@ -341,15 +368,18 @@ class Session:
             return self._start(tx_points.state_trigger(seen)) if begins else []
         if shown is None or self.ending:
             return []
+        reached, self._reached = self._reached, self._reached if self._energy else None
         if flowed and not self._energy and tx_points.ends(self.rules.stop_points, (Loss.ENERGY,)):
             if self._resumed:  # it has stopped while nobody was looking
                 return self._end(TriggerReason.ABNORMAL_CONDITION, Reason.POWER_LOSS)
-            return self._end(tx_points.state_trigger(seen), tx_points.energy_reason(seen))
+            return self._end(*(reached or (tx_points.state_trigger(seen), tx_points.energy_reason(seen))))
         now_seen = ChargingState(shown.value)
         if now_seen == state.charging_state or now_seen is ChargingState.IDLE:  # Idle is what unplugging tells
             return []
         state.charging_state = now_seen
-        return [self._emit(TransactionEvent.UPDATED, tx_points.state_trigger(seen))]
+        stopped_so = reached is not None and not self._energy
+        trigger = reached[0] if reached is not None and stopped_so else tx_points.state_trigger(seen)
+        return [self._emit(TransactionEvent.UPDATED, trigger)]
 
     def _stop(self, ending: Ending) -> list[Emission]:
         """The authorization has ended within a transaction: told now, or together with the stop of the energy."""
@@ -376,6 +406,7 @@ class Session:
     def _start(self, trigger: TriggerReason) -> list[Emission]:
         state = self.state
         state.transaction_id = self._new_id()
+        self._reached = None
         state.evse_told = False
         state.charging_state = ChargingState.CHARGING if self._energy else tx_points.resting_state(state.connected)
         return [self._emit(TransactionEvent.STARTED, trigger)]
@@ -405,7 +436,7 @@ class Session:
         token = (
             None
             if state.token_told or state.token is None
-            else IdToken(id_token=state.token["id_token"], type=IdTokenKind(state.token["type"]))
+            else IdToken(id_token=state.token["id_token"], type=token_kind(state.token["type"]))
         )
         told_evse = state.connected and not state.evse_told
         remote_start_id, state.remote_start_id = state.remote_start_id, None

@@ -16,6 +16,7 @@ from bridge.station.device_model_table import Key
 from bridge.station.messages import IdToken, Reason, TriggerReason, TxPoint
 from bridge.station.position import EvseSettings, Position
 from bridge.station.session import Emission, Session, SessionRules
+from bridge.station.targets import Target, reached_by, set_target
 from bridge.station.timer import Timer
 
 if TYPE_CHECKING:
@@ -94,7 +95,9 @@ class Sessions:
         now = station.clock.monotonic()
         if happening.kind is HappeningKind.LOCAL_START and idle and report and not position.inoperative:
             return position.session.authorize(station.settings.local_token, None, now, local=True)
-        if happening.kind is HappeningKind.AMOUNT_REACHED and position.session.refused:
+        if happening.kind is HappeningKind.AMOUNT_REACHED:
+            if not position.session.refused:
+                return position.session.amount_reached(*reached_by(position.session.state, position.seen))
             position.session.suspend()  # E05.FR.02: MaxEnergyOnInvalidId has moved
         if happening.kind is HappeningKind.LOCAL_STOP and position.session.state.local:
             return position.session.deauthorize(TriggerReason.STOP_AUTHORIZED, Reason.LOCAL, now)
@@ -103,11 +106,20 @@ class Sessions:
     # -- from the CSMS and from people
 
     async def authorize(
-        self, position: Position, token: IdToken, remote_start_id: int | None, *, group: str | None = None
+        self,
+        position: Position,
+        token: IdToken,
+        remote_start_id: int | None,
+        *,
+        group: str | None = None,
+        target: Target | None = None,
     ) -> None:
-        """A token (of a `group`, if known) may have energy at an EVSE. Returns when what it began is durable."""
+        """A token (of a `group`, if known) may have energy at an EVSE, up to a `target`. Returns when what it began is
+        durable."""
         station = self._station
         made = position.session.authorize(token, remote_start_id, station.clock.monotonic(), group=group)
+        if target is not None:
+            set_target(position.session.state, target)
         station.transactions.note_power_path(position)
         await station.transactions.durable(station.transactions.emit(position, made))
         position.deadline.set_at(position.session.next_deadline())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 import structlog
 
@@ -52,6 +53,8 @@ from bridge.station.reason_codes import ReasonCode
 from bridge.store.port import ProfileRow, Store
 
 _log = structlog.get_logger(__name__)
+#: In characters, with room for every word of PeriodsPerSchedule periods; it is customData that could be longer.
+LONGEST_PROFILE = 2**18
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ class SmartCharging:
     def __init__(self, station: str, store: Store, time: CsmsTime, adapter: Adapter) -> None:
         self._station, self._store, self._time, self._adapter = station, store, time, adapter
         self.installed: tuple[InstalledProfile, ...] = ()
+        self.invalid: frozenset[int] = frozenset()  # ids of those that do not count now (maxOfflineDuration)
+        self._coming: tuple[InstalledProfile, ...] = ()  # accepted, and not durable yet
         self._grids: set[Grid] = set()
 
     def expect(self, grids: Iterable[Grid]) -> None:
@@ -113,7 +118,7 @@ class SmartCharging:
 
     async def set_profile(self, request: SetChargingProfileRequest, rules: ProfileRules) -> SetChargingProfileResponse:
         """K01: judge it, keep it, and only then accept it."""
-        verdict = check_profile(request.evse_id, request.charging_profile, self.installed, rules)
+        verdict = check_profile(request.evse_id, request.charging_profile, self._accepted(), rules)
         if verdict.accepted:
             try:
                 await self._keep(request.evse_id, request.charging_profile, verdict.replaces)
@@ -124,7 +129,7 @@ class SmartCharging:
 
     def judge_start(self, evse_id: int, profile: ChargingProfile, rules: ProfileRules) -> Verdict:
         """F01.FR.26: the profile of a RequestStartTransactionRequest."""
-        return check_start_profile(evse_id, profile, self.installed, rules)
+        return check_start_profile(evse_id, profile, self._accepted(), rules)
 
     async def bind_start(self, evse_id: int, profile: ChargingProfile, transaction_id: str | None) -> None:
         """Keep the profile of a start that was accepted, for its transaction as soon as that has an id (K05)."""
@@ -167,14 +172,16 @@ class SmartCharging:
 
     async def end(self, transaction_id: str) -> None:
         """K02.FR.05: a transaction's profiles end with it."""
-        left, gone = without_transaction(self.installed, transaction_id)
-        if not gone:
+        self.installed, gone = without_transaction(self.installed, transaction_id)
+        self._coming, never = without_transaction(self._coming, transaction_id)
+        replaced = {item.profile.id for item in self._coming}  # what replaces them stays
+        stale = [number for number in (*gone, *never) if number not in replaced]
+        if not stale:
             return
-        self.installed = left
         try:
-            await self._store.delete_profiles(self._station, gone)
+            await self._store.delete_profiles(self._station, stale)
         except StoreError as error:  # `resume` deletes them after a restart
-            _log.error("profiles of an ended transaction not deleted", profiles=gone, why=str(error))
+            _log.error("profiles of an ended transaction not deleted", profiles=stale, why=str(error))
 
     def composite_schedule(
         self, request: GetCompositeScheduleRequest, courses: Mapping[int, Course], rules: ProfileRules
@@ -214,6 +221,13 @@ class SmartCharging:
 
     # -- what is wanted
 
+    @property
+    def valid(self) -> tuple[InstalledProfile, ...]:
+        """Those that count now, if it is their time."""
+        if not self.invalid:
+            return self.installed
+        return tuple(item for item in self.installed if item.profile.id not in self.invalid)
+
     def composite(
         self, evse_id: int, courses: Mapping[int, Course], now: int, profiles: Sequence[InstalledProfile] | None = None
     ) -> Composite:
@@ -224,7 +238,7 @@ class SmartCharging:
         if closed is not None:  # a clock that was set back a little must not leave the vehicle without a bound
             closed = min(closed, now)
         return Composite(
-            self.installed if profiles is None else profiles,
+            self.valid if profiles is None else profiles,
             evse_id,
             course.grid,
             now=now,
@@ -242,7 +256,7 @@ class SmartCharging:
         self, courses: Mapping[int, Course], now: int, profiles: Sequence[InstalledProfile] | None = None
     ) -> Composite:
         """What bounds all EVSEs together."""
-        profiles = self.installed if profiles is None else profiles
+        profiles = self.valid if profiles is None else profiles
         return Composite(profiles, 0, station_grid(course.grid for course in courses.values()), now=now)
 
     def limits(
@@ -254,7 +268,7 @@ class SmartCharging:
         """
         utc = self._time.utc()
         profiles = tuple(
-            item for item in self.installed if item.profile.id not in without and (utc is not None or item.external)
+            item for item in self.valid if item.profile.id not in without and (utc is not None or item.external)
         )
         if not active or not profiles:
             return dict.fromkeys(active), None
@@ -270,11 +284,31 @@ class SmartCharging:
 
     # -- inside
 
+    def _accepted(self) -> tuple[InstalledProfile, ...]:
+        """What is installed as soon as everything that was accepted is durable: the next one is judged against that,
+        for a CSMS need not wait for an answer before it sends the next profile."""
+        return reduce(install, self._coming, self.installed)
+
+    def _text(self, evse_id: int, profile: ChargingProfile) -> str:
+        """As the store keeps it. Raises StoreError for what is too large, or its customData nested too deeply."""
+        try:
+            text = to_text(self._adapter, SetChargingProfileRequest(evse_id, profile))
+        except ValueError as error:
+            raise StoreError(f"profile {profile.id} cannot be kept: {error}") from error
+        if len(text) > LONGEST_PROFILE:
+            raise StoreError(f"profile {profile.id} has {len(text)} characters; {LONGEST_PROFILE} can be kept")
+        return text
+
     async def _keep(self, evse_id: int, profile: ChargingProfile, replaces: Sequence[int]) -> None:
-        text = to_text(self._adapter, SetChargingProfileRequest(evse_id, profile))
-        row = ProfileRow(profile.id, evse_id, profile.transaction_id, text)
-        await self._store.put_profile(self._station, row, replaces)
-        self.installed = install(self.installed, self._prepare(InstalledProfile(evse_id, profile)))
+        item = InstalledProfile(evse_id, profile)
+        row = ProfileRow(profile.id, evse_id, profile.transaction_id, self._text(evse_id, profile))
+        self._coming = (*self._coming, item)
+        try:
+            await self._store.put_profile(self._station, row, replaces)
+            if any(one is item for one in self._coming):  # else its transaction has ended meanwhile
+                self.installed = install(self.installed, self._prepare(item))
+        finally:
+            self._coming = tuple(one for one in self._coming if one is not item)
 
     @staticmethod
     def _cannot_tell(

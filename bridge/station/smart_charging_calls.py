@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge.station.link import Answer
 from bridge.station.messages import (
+    ChargingProfileStatus,
     ClearChargingProfileRequest,
+    ClearChargingProfileStatus,
     GetChargingProfilesRequest,
     GetCompositeScheduleRequest,
     ReportChargingProfilesRequest,
     Request,
     SetChargingProfileRequest,
 )
+from bridge.station.timer import Timer
 
 if TYPE_CHECKING:
     from bridge.station.station import Station
+
+#: What is wanted is computed for each change at once, but not more often than this in so many ms: with all profiles
+#: installed it takes some ms, and no unit follows faster.
+MOST_AT_ONCE: Final = 10
+FLOOD_WITHIN: Final = 1_000
 
 
 def answers(station: Station) -> dict[type[Request[Any]], Callable[[Any], Awaitable[Answer]]]:
@@ -33,19 +43,37 @@ def answers(station: Station) -> dict[type[Request[Any]], Callable[[Any], Awaita
 class _SmartChargingCalls:
     def __init__(self, station: Station) -> None:
         self._station = station
+        self._changes: deque[int] = deque(maxlen=MOST_AT_ONCE)  # when what is wanted was computed anew
+        self._later = Timer(station.clock, self._reconsider)
 
     async def set_profile(self, request: SetChargingProfileRequest) -> Answer:
         """K01."""
         station = self._station
         response = await station.charging.set_profile(request, station.wishes.profile_rules())
-        station.wishes.reconsider()
+        if response.status is ChargingProfileStatus.ACCEPTED:
+            station.wishes.discharges.told(request.evse_id, request.charging_profile.charging_profile_purpose)
+            self._changed()
         return response
 
     async def clear_profile(self, request: ClearChargingProfileRequest) -> Answer:
         """K10."""
         response = await self._station.charging.clear(request)
-        self._station.wishes.reconsider()
+        if response.status is ClearChargingProfileStatus.ACCEPTED:
+            self._changed()
         return response
+
+    def _changed(self) -> None:
+        """What is wanted is another at once; of a flood of changes, all together in turn."""
+        now = self._station.clock.monotonic()
+        if len(self._changes) == MOST_AT_ONCE and now < self._changes[0] + FLOOD_WITHIN:
+            self._later.set_at(self._changes[0] + FLOOD_WITHIN)
+        else:
+            self._reconsider()
+
+    def _reconsider(self) -> None:
+        self._later.cancel()
+        self._changes.append(self._station.clock.monotonic())
+        self._station.wishes.reconsider()
 
     async def profiles(self, request: GetChargingProfilesRequest) -> Answer:
         """K09: the reports follow the answer (K09.FR.02)."""
@@ -56,7 +84,10 @@ class _SmartChargingCalls:
         """K08."""
         station = self._station
         courses = {evse_id: position.course for evse_id, position in station.positions.items()}
-        return station.charging.composite_schedule(request, courses, station.wishes.profile_rules())
+        response = station.charging.composite_schedule(request, courses, station.wishes.profile_rules())
+        if response.schedule is None:
+            return response
+        return replace(response, schedule=station.wishes.operation_modes.in_words(response.schedule))
 
 
 def _spawn(station: Station, pages: Iterable[ReportChargingProfilesRequest]) -> None:

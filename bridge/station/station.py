@@ -33,6 +33,8 @@ from bridge.station.messages import (
     IdTokenKind,
     Request,
     SecurityEvent,
+    TransactionEventRequest,
+    TransactionEventResponse,
 )
 from bridge.station.messages.v201 import Adapter
 from bridge.station.meter_values import MeterValues
@@ -102,7 +104,7 @@ class Station:
             clock,
             send=link.call,
             decode=lambda text: from_kept(adapter, text),
-            answered=lambda request, response: self.authorization.event_answered(request, response),
+            answered=self._event_answered,
         )
         self.outbox = Outbox(
             self.id,
@@ -222,6 +224,10 @@ class Station:
     def online(self) -> bool:
         """Whether the CSMS takes messages now."""
         return self.link.connected and self.provisioning.accepted
+
+    async def _event_answered(self, request: TransactionEventRequest, response: TransactionEventResponse) -> None:
+        await self.authorization.event_answered(request, response)
+        await self.wishes.transaction_limits.answered(request, response)
 
     async def _on_accepted(self, heartbeat_interval: int) -> None:
         if heartbeat_interval:  # B01.FR.03: the interval that comes with Accepted is the heartbeat's

@@ -114,7 +114,9 @@ class Transactions:
 
     def shift_power_path(self, position: Position, by: timedelta) -> None:
         """The CSMS's clock has jumped: the instant is the same, and has another name now (K01.FR.41)."""
-        closed = position.power_path_closed
+        state, closed = position.session.state, position.power_path_closed
+        if state.began is not None:
+            state.began += by // _MILLISECOND
         if closed is not None:
             position.power_path_closed = position.session.state.power_path_closed = closed + by // _MILLISECOND
 
@@ -130,6 +132,8 @@ class Transactions:
             position.seq_no = 0
             register = position.seen.energy_in
             position.session.state.energy_before = None if register is None else register.value
+            utc = self._station.time.utc()
+            position.session.state.began = None if utc is None else epoch_ms(utc)
             position.sampling.set_in(self._sample_interval())
         self.note_power_path(position)
         request = self._request(position, emission, slot)
@@ -219,6 +223,8 @@ class Transactions:
                 charging_state=emission.charging_state,
                 stopped_reason=emission.stopped_reason,
                 remote_start_id=emission.remote_start_id,
+                operation_mode=emission.operation_mode,
+                transaction_limit=emission.limit,
             ),
             meter_value=station.meter_values.of_event(position, emission, slot),
             offline=None if station.online else True,

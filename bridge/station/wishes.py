@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.station.block_q import OfflineProfiles, OperationModes
 from bridge.station.charging_rates import ChargingRates
 from bridge.station.device_model_index import Place
 from bridge.station.device_model_table import Key
 from bridge.station.external_limits import ExternalLimits
 from bridge.station.messages import ChargingRateUnit
 from bridge.station.profiles import ProfileRules
+from bridge.station.targets import Targets
 from bridge.station.timer import Timer
+from bridge.station.transaction_limits import TransactionLimits
+from bridge.station.v2x_holds import DischargeHolds
 
 if TYPE_CHECKING:
     from bridge.station.station import Station
@@ -25,17 +29,26 @@ class Wishes:
         self._edge = Timer(station.clock, self.reconsider)
         self.external = ExternalLimits(station)
         self.rates = ChargingRates(station)
+        self.discharges = DischargeHolds(station)
+        self.targets = Targets(station)
+        self.transaction_limits = TransactionLimits(station)
+        self.operation_modes = OperationModes(station)
+        self.offline_profiles = OfflineProfiles(station)
 
     def reconsider(self) -> None:
         """Compute what is wanted of every EVSE anew, and again at the schedule's next edge (within 1 s of it)."""
         station = self._station
         self.external.look()
+        self.offline_profiles.look()
         active = {evse_id: p.course for evse_id, p in station.positions.items() if p.session.wants_energy}
         limits, holds = station.charging.limits(active)
         for evse_id, limit in limits.items():
             station.positions[evse_id].limit = limit
+        self.discharges.look(active)
         for position in station.positions.values():
             position.apply()
+            self.transaction_limits.look(position)
+        self.operation_modes.look()
         self._edge.set_at(None if holds is None else station.clock.monotonic() + holds)
         self.external.considered()
 
@@ -43,6 +56,9 @@ class Wishes:
         """Follow the schedule no longer."""
         self._edge.cancel()
         self.external.cancel()
+        self.discharges.cancel()
+        self.transaction_limits.cancel()
+        self.offline_profiles.cancel()
         self.rates.cancel()
 
     def apply_model(self) -> None:

@@ -13,7 +13,7 @@ from bridge.cli.main import main
 from bridge.echonet.dump import parse_dump
 from bridge.mapping.load import default_folder, load_paths
 from bridge.mapping.table import TableSource
-from tests.tools.tables import shipped
+from tests.tools.tables import parsed, shipped
 
 
 @cache
@@ -91,7 +91,7 @@ def test_a_value_that_nothing_mentions_is_told(tmp_path: Path) -> None:
     changed = re.sub(r"\bother\b(, |\])", lambda found: found[1] if found[1] == "]" else "", text).replace(", ]", "]")
     path = tmp_path / "0x02A1.yaml"
     path.write_text(changed)
-    source = next(each for each in load_paths([path]).sources if each.document.file == str(path))
+    source = next(each for each in load_paths([path], parsed()).sources if each.document.file == str(path))
     prop = next(p for p in coverage_of(source, "R").releases[0].properties if p.itself.name == "operationMode")
     assert _value(prop, "other").status is Status.UNMENTIONED
 

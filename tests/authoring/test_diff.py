@@ -20,7 +20,7 @@ from bridge.mapping.proof.diagram import Diagrams
 from bridge.mapping.proof.joint import Joint, read_both
 from bridge.mapping.table import TableSource
 from tests.tools.random_views import Views
-from tests.tools.tables import shipped
+from tests.tools.tables import parsed, shipped
 
 _V2H, _CHARGER = "0x027E.yaml", "0x02A1.yaml"
 
@@ -37,7 +37,7 @@ def _mine(file: str) -> TableSource:
 def _other(folder: Path, file: str, *changes: tuple[str, str]) -> TableSource:
     """The shipped table with some texts in the place of others."""
     path = _written(folder, file, *changes)
-    mappings = load_paths([path])
+    mappings = load_paths([path], parsed())
     return next(source for source in mappings.sources if source.document.file == str(path))
 
 

@@ -21,7 +21,7 @@ from bridge.mapping.examples import outcome_of
 from bridge.mapping.load import load_paths
 from bridge.mapping.model import ExampleModel
 from bridge.mapping.yamlfile import load_yaml, parse_yaml
-from tests.tools.tables import shipped
+from tests.tools.tables import parsed, shipped
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = Path(__file__).parent / "data" / "0x02A1.v0.yaml"
@@ -98,7 +98,7 @@ def test_every_comment_stays(names: Names) -> None:
 
 def test_what_comes_out_is_a_table_that_decides_as_it_said(table: Path) -> None:
     assert _main("--write", table) == 0
-    source = next(each for each in load_paths([table]).sources if each.document.file == str(table))
+    source = next(each for each in load_paths([table], parsed()).sources if each.document.file == str(table))
     for given, plug, connector, state in (
         (["C7=41", "88=42"], Plug.YES, Connector.OCCUPIED, None),
         (["C7=30", "88=42"], Plug.NO, Connector.AVAILABLE, None),

@@ -19,7 +19,7 @@ from bridge.mapping.yamlfile import load_yaml
 from bridge.sim.quirks import QUIRKS
 from tests.authoring.test_test import LINES, OBJECT, frame
 from tests.cli.test_operations import Street, in_street
-from tests.tools.tables import shipped
+from tests.tools.tables import parsed, shipped
 
 MAPPINGS = shipped()
 SOURCE = source_of(MAPPINGS, 0x027E)
@@ -85,7 +85,7 @@ def test_a_setting_that_is_never_told_loses_its_way(tmp_path: Path) -> None:
     changes = load_yaml(overlay).data["changes"]
     assert [change["remove"] for change in changes] == ["setpoints.charge.ways.power", "local.chargingElectricPower"]
     assert all("always refused" in change["why"] for change in changes)
-    source = load_paths([overlay]).overlays.source("it")
+    source = load_paths([overlay], parsed()).overlays.source("it")
     assert [way.rule.split()[-1] for way in source.table.setpoints["charge"].ways] == ["reversal", "current", "on-off"]
 
 
@@ -143,7 +143,7 @@ def test_a_property_of_the_makers_own_becomes_a_definition(tmp_path: Path) -> No
     (tmp_path / "it.jsonl").write_text("")
     path = tmp_path / "it.yaml"
     path.write_text(overlay_text(SOURCE, dump, "it", "it.jsonl"))
-    source = load_paths([path]).overlays.source("it")
+    source = load_paths([path], parsed()).overlays.source("it")
     assert source.table.device.epc_of("makerF3") == 0xF3
     assert source.table.device.at("P").decode(0xF3, b"\x01\x02") == b"\x01\x02"
 

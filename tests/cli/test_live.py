@@ -26,6 +26,7 @@ from bridge.sim.csms import DemoCsms
 from bridge.sim.node import SimNode
 from bridge.sim.udp import open_udp_port
 from bridge.sim.unit import SimUnitConfig
+from tests.tools.tables import fill
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60
@@ -91,6 +92,7 @@ def site(folder: Path, url: str = "ws://127.0.0.1:9/", **unit_: Any) -> Path:
     }
     path = folder / "site.yaml"
     path.write_text(json.dumps(config))
+    fill(folder / "state" / "cache")
     return path
 
 

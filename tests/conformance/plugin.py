@@ -192,10 +192,10 @@ def as_markdown(results: list[dict[str, Any]], partial: bool) -> str:
 
 
 def for_a_laboratory(results: dict[str, dict[str, Any]]) -> list[str]:
-    """The Core cases of a charging station as a test laboratory reads them: what we state, what applies, what came."""
-    cases = selection.core_cases()
+    """The cases of a charging station as a test laboratory reads them: what we state, what applies, what came."""
+    cases = selection.stated_cases()
     blocks = ", ".join(selection.blocks())
-    lines = ["## OCPP 2.0.1 Core, charging station", ""]
+    lines = [f"## OCPP 2.0.1 {', '.join(selection.certification())}: charging station", ""]
     lines += [
         f"Test cases of Part 6 (edition 3) of the blocks {blocks}, chosen by the conditions of Part 5, with the errata"
     ]
@@ -204,12 +204,14 @@ def for_a_laboratory(results: dict[str, dict[str, Any]]) -> list[str]:
         "",
     ]
     lines += [
-        "| obligation | cases | not applicable | passed | failed | missing |",
-        "| --- | --: | --: | --: | --: | --: |",
+        "| profile | obligation | cases | not applicable | passed | failed | missing |",
+        "| --- | --- | --: | --: | --: | --: | --: |",
     ]
-    lines += [
-        _counted(name, [one for one in cases if one.obligation == letter], results) for letter, name in _OBLIGATIONS
-    ]
+    for profile in (*selection.certification(), *selection.not_sought()):
+        own = selection.cases_of(profile)
+        for letter, name in _OBLIGATIONS:
+            if chosen := [one for one in own if one.obligation == letter]:
+                lines.append(_counted(f"{profile} | {name}", chosen, results))
     lines += ["", "### Cases", ""]
     lines += ["| id | Part 6 | title | profile | condition (Part 5) | selected | result | tests |", "| --- " * 8 + "|"]
     lines += [_for_a_laboratory(case, results[case.id]) for case in cases]
@@ -232,7 +234,7 @@ def _for_a_laboratory(case: Requirement, result: dict[str, Any]) -> str:
     """One line of the table: what it is, whether it applies and by what, what came, and of which tests."""
     verdict, erratum = selection.verdict(case), selection.errata().get(case.id)
     section = f"2.{2 + ord(selection.block_of(case)) - ord('A')}"
-    profile = f"{selection.PROFILE} {case.obligation}"
+    profile = f"{selection.profile_of(case)} {case.obligation}"
     condition = (case.codes if case.obligation == "C" else "") + (f" (erratum {erratum.erratum})" if erratum else "")
     selected = f"yes: {verdict.reason}" if verdict.selected else f"no: {verdict.reason}"
     told = result["outcome"] if verdict.selected else "not applicable"

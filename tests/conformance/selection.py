@@ -111,17 +111,50 @@ def block_of(case: Requirement) -> str:
     return case.id.split("_")[1]
 
 
-def core_cases() -> list[Requirement]:
-    """The Core cases of the statement's blocks, errata applied."""
-    return [
+@cache
+def certification() -> tuple[str, ...]:
+    """The certification profiles that the statement speaks for, Core first."""
+    return tuple(YAML(typ="safe").load(STATEMENT.read_text(encoding="utf-8"))["certification"])
+
+
+@cache
+def not_sought() -> dict[str, str]:
+    """Certification profiles that the statement declines, each with the feature that we lack for it."""
+    return dict(YAML(typ="safe").load(STATEMENT.read_text(encoding="utf-8"))["not sought"])
+
+
+def profile_of(case: Requirement) -> str | None:
+    """The profile for which a case of the statement's blocks is looked at: ours first, then one that we decline."""
+    own = case.profile.split(";")
+    return next((profile for profile in (*certification(), *not_sought()) if profile in own), None)
+
+
+def stated_cases() -> list[Requirement]:
+    """The cases of the statement's blocks that are of a profile which it names, errata applied, by profile."""
+    cases = [
         case
         for case in map(amended, catalogue().values())
-        if case.kind == "ocpp-test-case" and PROFILE in case.profile.split(";") and block_of(case) in blocks()
+        if case.kind == "ocpp-test-case" and block_of(case) in blocks() and profile_of(case)
     ]
+    order = (*certification(), *not_sought())
+    return sorted(cases, key=lambda case: order.index(profile_of(case) or ""))
+
+
+def core_cases() -> list[Requirement]:
+    """The Core cases of the statement's blocks, errata applied."""
+    return cases_of(PROFILE)
+
+
+def cases_of(profile: str) -> list[Requirement]:
+    """Those of one profile."""
+    return [case for case in stated_cases() if profile_of(case) == profile]
 
 
 def verdict(case: Requirement) -> Verdict:
     """Whether a case applies to our station. Raises ValueError for a condition that cannot be read."""
+    lacking_profile = not_sought().get(profile_of(case) or "")
+    if lacking_profile is not None:
+        return Verdict(False, f"{lacking_profile} no")
     if case.obligation == "M":
         return Verdict(True, "mandatory")
     features = statement()

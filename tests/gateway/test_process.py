@@ -27,6 +27,7 @@ from bridge.sim.node import SimNode
 from bridge.sim.udp import open_udp_port
 from bridge.sim.unit import SimUnitConfig
 from tests.tools.house import profile
+from tests.tools.tables import fill
 
 ROOT = Path(__file__).parents[2]
 STATION = "CS-1"
@@ -69,6 +70,7 @@ def write_config(folder: Path, url: str, level: str = "info", **csms: Any) -> Pa
     }
     path = folder / "site.yaml"
     path.write_text(json.dumps(config))
+    fill(folder / "state" / "cache")
     return path
 
 

@@ -9,6 +9,7 @@ import pytest
 from bridge.errors import MappingError
 from bridge.mapping.examples import run_examples
 from bridge.mapping.load import default_folder, load_mappings
+from tests.tools.tables import parsed
 
 Change = tuple[str, str]
 TABLE = "tables/0x027E.yaml"
@@ -27,7 +28,7 @@ def broken(tmp_path: Path) -> Callable[..., list[str]]:
             assert old in text, old
             (tmp_path / "m" / file).write_text(text.replace(old, new, 1))
         with pytest.raises(MappingError) as raised:
-            load_mappings(tmp_path / "m")
+            load_mappings(tmp_path / "m", cache=parsed())
         return [line.removeprefix(f"{tmp_path / 'm'}/") for line in str(raised.value).splitlines()]
 
     return run
@@ -219,23 +220,23 @@ def test_mistakes_of_several_files_come_at_once(broken: Callable[..., list[str]]
 
 def test_the_hash_changes_with_the_content_and_not_with_the_place(tmp_path: Path) -> None:
     shutil.copytree(default_folder(), tmp_path / "m")
-    shipped = load_mappings()
-    same = load_mappings(tmp_path / "m")
+    shipped = load_mappings(cache=parsed())
+    same = load_mappings(tmp_path / "m", cache=parsed())
     assert same.content_hash == shipped.content_hash
     assert same.table(0x027E).content_hash == shipped.table(0x027E).content_hash
     text = (tmp_path / "m" / TABLE).read_text()
     (tmp_path / "m" / TABLE).write_text(text.replace("hold: 10s", "hold: 11s"))
-    other = load_mappings(tmp_path / "m")
+    other = load_mappings(tmp_path / "m", cache=parsed())
     assert other.content_hash != shipped.content_hash
     assert other.table(0x027E).content_hash != shipped.table(0x027E).content_hash
 
 
 def test_missing_folders_and_tables_are_named(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match="no such folder"):
-        load_mappings(tmp_path / "none")
+        load_mappings(tmp_path / "none", cache=parsed())
     with pytest.raises(MappingError, match="no table for class 0x0279"):
-        load_mappings().table(0x0279)
-    assert load_mappings(tmp_path).tables == {}
+        load_mappings(cache=parsed()).table(0x0279)
+    assert load_mappings(tmp_path, cache=parsed()).tables == {}
 
 
 def test_examples_that_fail_are_told_with_their_place(tmp_path: Path) -> None:
@@ -249,7 +250,7 @@ def test_examples_that_fail_are_told_with_their_place(tmp_path: Path) -> None:
     path.write_text(
         text.replace("expect: {connector: Faulted, fault: 003C}", "expect: {connector: Faulted, fault: 003D}")
     )
-    mappings = load_mappings(tmp_path / "m")
+    mappings = load_mappings(tmp_path / "m", cache=parsed())
     source = next(source for source in mappings.sources if source.document.file.endswith(TABLE))
     said = [str(problem).removeprefix(f"{tmp_path / 'm'}/") for problem in run_examples(source)]
     assert any("is none of" in line and " EXAMPLE " in line for line in said)

@@ -10,6 +10,7 @@ from bridge.mapping.load import default_folder, load_paths
 from bridge.mapping.measurands import TOLD_AS
 from bridge.station.messages import Measurand, ReadingContext
 from bridge.station.metering import SUPPORTED, sample
+from tests.tools.tables import parsed
 
 
 @pytest.mark.parametrize("measure", TOLD_AS)
@@ -42,4 +43,4 @@ def test_a_wrong_one_is_a_mistake(tmp_path: Path, old: str, new: str, told: str)
     path = tmp_path / "0x02A1.yaml"
     path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(MappingError, match=told):
-        load_paths([path])
+        load_paths([path], parsed())

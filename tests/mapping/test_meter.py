@@ -19,7 +19,7 @@ from bridge.evse import Source
 from bridge.mapping.decision import Fact, MeterTable, View
 from bridge.mapping.load import default_folder, load_mappings
 from bridge.mapping.meterexamples import run_meter_examples
-from tests.tools.tables import shipped
+from tests.tools.tables import parsed, shipped
 
 MAPPINGS = shipped()
 SMART, BOARD = MAPPINGS.meter(0x0288), MAPPINGS.meter(0x0287)
@@ -192,7 +192,7 @@ def broken(tmp_path: Path) -> Callable[[str, str, str], list[str]]:
         assert old in text, old
         (tmp_path / "m" / file).write_text(text.replace(old, new, 1), encoding="utf-8")
         with pytest.raises(MappingError) as raised:
-            load_mappings(tmp_path / "m")
+            load_mappings(tmp_path / "m", cache=parsed())
         return [line.removeprefix(f"{tmp_path / 'm'}/") for line in str(raised.value).splitlines()]
 
     return run
@@ -269,7 +269,9 @@ def test_examples_that_fail_and_sources_without_one_are_told(tmp_path: Path) -> 
         assert old in text
         text = text.replace(old, new, 1)
     path.write_text(text, encoding="utf-8")
-    source = next(s for s in load_mappings(tmp_path / "m").meter_sources if s.table.class_code == 0x0288)
+    source = next(
+        s for s in load_mappings(tmp_path / "m", cache=parsed()).meter_sources if s.table.class_code == 0x0288
+    )
     said = [str(problem) for problem in run_meter_examples(source)]
     assert any("EXAMPLE power is 3000000, not 3001000" in line for line in said)
     assert any('UNKNOWN-KEY unknown expectation "curent" - did you mean "current"?' in line for line in said)

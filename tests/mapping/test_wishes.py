@@ -11,6 +11,7 @@ from bridge.evse import Mode, StopReason, Trigger, Variable, Wanted
 from bridge.mapping.load import default_folder, load_mappings
 from bridge.mapping.table import CompiledTable
 from tests.tools.mapping_views import table, view
+from tests.tools.tables import parsed
 
 LIMIT = (
     "{rated: ratedChargeElectricPower, power: minimumAndMaximumChargingElectricPower, "
@@ -33,7 +34,7 @@ def changed(tmp_path: Path) -> Changed:
             assert old in text, old
             text = text.replace(old, new, 1)
         path.write_text(text)
-        return load_mappings(folder).table(0x027E)
+        return load_mappings(folder, cache=parsed()).table(0x027E)
 
     return make
 

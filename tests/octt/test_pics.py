@@ -11,7 +11,21 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.catalogue import catalogue
-from tests.conformance.selection import Feature, block_of, core_cases, errata, judge, names, statement, verdict
+from tests.conformance.selection import (
+    Feature,
+    block_of,
+    cases_of,
+    certification,
+    core_cases,
+    errata,
+    judge,
+    names,
+    not_sought,
+    profile_of,
+    stated_cases,
+    statement,
+    verdict,
+)
 from tests.octt.harness import Octt, case
 
 HERE = Path(__file__).parent
@@ -29,16 +43,29 @@ def covered() -> frozenset[str]:
 
 
 def test_every_selected_case_has_a_test() -> None:
-    missing = [case.id for case in core_cases() if verdict(case).selected and case.id not in covered()]
+    missing = [case.id for case in stated_cases() if verdict(case).selected and case.id not in covered()]
     assert missing == []
 
 
 def test_every_case_that_is_not_selected_says_which_feature_is_missing() -> None:
-    for one in core_cases():
+    for one in stated_cases():
         told = verdict(one)
         if not told.selected:
             assert told.reason, one
-            assert any(not statement()[name].has or "NOT" in one.codes.upper() for name in names(one.codes)), one
+            lacking = names(one.codes) if profile_of(one) in certification() else list(not_sought().values())
+            assert any(not statement()[name].has or "NOT" in one.codes.upper() for name in lacking), one
+
+
+def test_the_numbers_of_smart_charging_are_those_of_the_standard() -> None:
+    numbers = Counter(one.obligation for one in cases_of("Smart Charging"))
+    assert numbers == {"M": 33, "C": 3}
+    assert {block_of(one) for one in cases_of("Smart Charging")} == {"K"}
+
+
+def test_a_profile_that_is_not_sought_is_for_a_feature_that_we_lack() -> None:
+    for profile, feature in not_sought().items():
+        assert not statement()[feature].has
+        assert cases_of(profile)
 
 
 def test_the_numbers_are_those_of_the_standard() -> None:
@@ -65,10 +92,15 @@ def test_the_errata_change_what_is_there() -> None:
         ("TC_F_27_CS", True, "AQ-11 no"),
         ("TC_E_24_CS", False, "HFS-1 no, C-12.1 no"),
         ("TC_G_01_CS", True, "mandatory"),
+        ("TC_K_38_CS", False, "Smart Charging yes"),
+        ("TC_K_24_CS", True, "HFS-8 yes"),
+        ("TC_K_12_CS", False, "SC-2.1 yes, SC-2.2 yes"),
+        ("TC_K_60_CS", True, "mandatory"),
+        ("TC_K_53_CS", False, "ISO 15118 support no"),
     ],
 )
 def test_who_is_selected_and_by_what(case_id: str, selected: bool, reason: str) -> None:
-    told = verdict(next(one for one in core_cases() if one.id == case_id))
+    told = verdict(next(one for one in stated_cases() if one.id == case_id))
     assert (told.selected, told.reason) == (selected, reason)
 
 
@@ -134,6 +166,9 @@ SHOWN = {
     "C-53": ("AuthCacheCtrlr.LifeTime", None),
     "C-58": ("AuthCtrlr.DisableRemoteAuthorization", None),
     "C-59": ("AuthCacheCtrlr.DisablePostAuthorize", None),
+    "SC-2.1": ("SmartChargingCtrlr.RateUnit", "A"),
+    "SC-2.2": ("SmartChargingCtrlr.RateUnit", "W"),
+    "Smart Charging": ("SmartChargingCtrlr.Available", None),
     "Local Authorization List Management": ("LocalAuthListCtrlr.Enabled", None),
 }
 

@@ -1,4 +1,4 @@
-// A CSMS by npm's ocpp-rpc in strict mode (OCPP 2.0.1 schemas both ways): node csms.js HOST [PASSWORD]
+// A CSMS by npm's ocpp-rpc in strict mode (schemas both ways): node csms.js HOST [PASSWORD [SUBPROTOCOL,...]]
 //
 // Standard input: one JSON object a line: {id, identity, method, params} calls a station, {respond: method, with: answer}
 // changes an answer, {close: identity} closes its connection.
@@ -7,8 +7,9 @@
 
 const readline = require('readline');
 const { RPCServer, createRPCError } = require('ocpp-rpc');
+const { strict } = require('./protocol21');
 
-const [HOST, PASSWORD] = process.argv.slice(2);
+const [HOST, PASSWORD, PROTOCOLS = 'ocpp2.0.1'] = process.argv.slice(2);
 const tell = (event, more) => console.log(JSON.stringify({ event, ...more }));
 
 const overrides = {};
@@ -30,7 +31,7 @@ const answers = {
 };
 
 const clients = new Map();
-const server = new RPCServer({ protocols: ['ocpp2.0.1'], strictMode: true, pingIntervalMs: 30000 });
+const server = new RPCServer({ ...strict(PROTOCOLS.split(',')), pingIntervalMs: 30000 });
 
 server.auth((accept, reject, handshake) => {
     const given = handshake.password === undefined ? undefined : handshake.password.toString('utf8');

@@ -42,11 +42,11 @@ MINUTE = 60_000
 class DayCsms:
     """The strict CSMS's process, spoken with while time stands still. Its lines come in order to `lines`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, protocol: str) -> None:
         self._clock_file = (folder / "clock").open("wb", buffering=0)
         self.wake(0.0)
         self._process = subprocess.Popen(
-            ["node", "day_csms.js", "127.0.0.1", str(folder / "clock"), PASSWORD],
+            ["node", "day_csms.js", "127.0.0.1", str(folder / "clock"), PASSWORD, protocol],
             cwd=HERE,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -346,19 +346,26 @@ class Day:
 
 
 def run_day(
-    folder: Path, config: Callable[[int], Mapping[str, Any]], play: Callable[[Day], Coroutine[Any, Any, None]]
+    folder: Path,
+    config: Callable[[int], Mapping[str, Any]],
+    play: Callable[[Day], Coroutine[Any, Any, None]],
+    *,
+    protocol: str = "ocpp2.0.1",
 ) -> None:
-    """Play a day; `config` makes the site's configuration, given the CSMS's port."""
+    """Play a day; `config` makes the site's configuration, given the port of the CSMS, which speaks one `protocol`."""
     with asyncio.Runner(loop_factory=DayLoop) as runner:
-        runner.run(_play(folder, config, play))
+        runner.run(_play(folder, config, play, protocol))
 
 
 async def _play(
-    folder: Path, config: Callable[[int], Mapping[str, Any]], play: Callable[[Day], Coroutine[Any, Any, None]]
+    folder: Path,
+    config: Callable[[int], Mapping[str, Any]],
+    play: Callable[[Day], Coroutine[Any, Any, None]],
+    protocol: str,
 ) -> None:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, DayLoop)
-    async with _csms(folder, loop) as csms:
+    async with _csms(folder, loop, protocol) as csms:
         port = (await csms.event("listening"))["port"]
         day = Day(folder, csms, Clock(seed=5), config(port))
         try:
@@ -368,8 +375,8 @@ async def _play(
 
 
 @contextlib.asynccontextmanager
-async def _csms(folder: Path, loop: DayLoop) -> AsyncIterator[DayCsms]:
-    loop.csms = csms = DayCsms(folder)
+async def _csms(folder: Path, loop: DayLoop, protocol: str) -> AsyncIterator[DayCsms]:
+    loop.csms = csms = DayCsms(folder, protocol)
     try:
         yield csms
     finally:

@@ -1,6 +1,6 @@
-// A strict CSMS for a whole virtual day: npm's ocpp-rpc with the OCPP 2.0.1 schemas both ways, and a judge of its own.
+// A strict CSMS for a whole virtual day: npm's ocpp-rpc with the OCPP schemas both ways, and a judge of its own.
 //
-//     node day_csms.js HOST CLOCK_FILE PASSWORD
+//     node day_csms.js HOST CLOCK_FILE PASSWORD SUBPROTOCOL
 //
 // What time it is stands in CLOCK_FILE (8 bytes, milliseconds since 1970 as a double): the test's virtual clock. So
 // nothing here waits by itself; whoever lets time pass first says {do: "sync"}, and passes over no answer that way.
@@ -12,8 +12,9 @@ const fs = require('fs');
 const readline = require('readline');
 const { NOREPLY, RPCServer, createRPCError } = require('ocpp-rpc');
 const { Judge } = require('./day_judge');
+const { strict } = require('./protocol21');
 
-const [HOST, CLOCK_FILE, PASSWORD] = process.argv.slice(2);
+const [HOST, CLOCK_FILE, PASSWORD, PROTOCOL] = process.argv.slice(2);
 const tell = (event, more) => fs.writeSync(1, `${JSON.stringify({ event, ...more })}\n`);
 
 const clock = fs.openSync(CLOCK_FILE, 'r');
@@ -75,7 +76,7 @@ let http;
 let port = 0;
 
 // Its own pings and time-outs would run on real time.
-const server = new RPCServer({ protocols: ['ocpp2.0.1'], strictMode: true, pingIntervalMs: 0, callTimeoutMs: 600000 });
+const server = new RPCServer({ ...strict([PROTOCOL]), pingIntervalMs: 0, callTimeoutMs: 600000 });
 
 server.auth((accept, reject, { identity, password, endpoint }) => {
     if (refusing || String(password) !== PASSWORD) {

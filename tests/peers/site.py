@@ -18,10 +18,13 @@ TOKEN = {"idToken": "AA", "type": "Central"}
 
 @dataclass(frozen=True)
 class Place:
-    """Where the gateway listens, and what the configuration says of the unit (nothing: it has to be found)."""
+    """Where the gateway listens, and what the configuration says of the unit (nothing: it has to be found) and, beside
+    its address, of the CSMS."""
 
     network: dict[str, Any] = field(default_factory=lambda: {"bind": address(1)})
     unit: dict[str, Any] = field(default_factory=lambda: {"address": address(2)})
+    csms: dict[str, Any] = field(default_factory=dict)
+    discharge: tuple[str, ...] = ("negative-limit",)
 
 
 def site_config(folder: Path, port: int, place: Place) -> Path:
@@ -40,8 +43,9 @@ def site_config(folder: Path, port: int, place: Place) -> Path:
                     "url": f"ws://127.0.0.1:{port}/ocpp",
                     "security_profile": 1,
                     "password_file": str(folder / "password"),
+                    **place.csms,
                 },
-                "evses": [{"id": 1, "unit": "car", "discharge": ["negative-limit"]}],
+                "evses": [{"id": 1, "unit": "car", "discharge": list(place.discharge)}],
                 "variables": {"SampledDataCtrlr.TxUpdatedInterval": 1},
             }
         ],
@@ -97,15 +101,17 @@ class Site:
 
 
 @asynccontextmanager
-async def running(folder: Path, device: Program, place: Place, first: str = "Available") -> AsyncIterator[Site]:
-    """Gateway and CSMS, as soon as the CSMS has been told how the connector is."""
-    csms = await Program.node("csms.js", "127.0.0.1", PASSWORD)
+async def running(
+    folder: Path, device: Program, place: Place, first: str = "Available", protocol: str = "ocpp2.0.1"
+) -> AsyncIterator[Site]:
+    """Gateway and a CSMS of one protocol, as soon as the CSMS has been told how the connector is."""
+    csms = await Program.node("csms.js", "127.0.0.1", PASSWORD, protocol)
     port = (await csms.event("listening"))["port"]
     gateway = await Program.python("bridge.cli.main", "run", "--config", str(site_config(folder, port, place)))
     here = Site(gateway, device, csms)
     try:
         await gateway.event("store opened")
-        await csms.event("connected", identity=STATION, protocol="ocpp2.0.1")
+        await csms.event("connected", identity=STATION, protocol=protocol)
         await here.status(first)
         yield here
     except AssertionError as error:

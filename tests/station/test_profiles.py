@@ -1,5 +1,6 @@
 """Which profiles are taken, and what they replace."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,8 @@ from bridge.station.messages import (
     ChargingRateUnit,
     ChargingSchedule,
     ChargingSchedulePeriod,
+    LimitAtSoc,
+    OperationMode,
 )
 from bridge.station.profile_store import install
 from bridge.station.profiles import RULES, EvseRules, ProfileRules, check_profile, check_start_profile
@@ -19,6 +22,7 @@ from bridge.station.reason_codes import ReasonCode
 
 T0 = datetime(2026, 1, 5, tzinfo=UTC)
 DAY = timedelta(days=1)
+MODE = OperationMode
 RULES_OF_SITE = ProfileRules(
     {
         1: EvseRules(transaction_id="tx"),
@@ -74,6 +78,16 @@ def period(start, limit, phases=None, use=None):
     return ChargingSchedulePeriod(start, limit, phases, use)
 
 
+def said(start, limit, **words):
+    """A period in OCPP 2.1's words."""
+    return ChargingSchedulePeriod(start, limit, custom_data={"vendorId": "ocpp-echonet"} | words)
+
+
+def later(**said):
+    """A schedule of one period, in OCPP 2.1's own fields."""
+    return schedule(ChargingSchedulePeriod(0, **said))
+
+
 R = ReasonCode
 
 
@@ -111,6 +125,25 @@ WRONG = [
     (1, default(1, schedule((0, -1))), R.INVALID_SCHEDULE, "translation.md, Discharge"),
     (0, default(1, schedule((0, -1))), R.INVALID_SCHEDULE, "translation.md, Discharge"),
     (1, of_tx(1, schedule((0, 5), (5, -1))), R.INVALID_SCHEDULE, "translation.md, Discharge"),
+    (1, default(1, schedule(said(0, 0, operationMode="LocalFrequency"))), R.INVALID_SCHEDULE, "2.1 Q10.FR.02"),
+    (1, default(1, schedule(said(0, 0, operationMode="Idle"))), R.INVALID_SCHEDULE, "2.1 K01.FR.115"),
+    (1, profile(1, "PriorityCharging"), R.UNSUPPORTED_PURPOSE, "2.1 K01.FR.120"),
+    (1, profile(1, "LocalGeneration"), R.UNSUPPORTED_PURPOSE, "2.1 K01.FR.120"),
+    (1, default(kind="Dynamic"), R.UNSUPPORTED_KIND, "2.1 K01.FR.121"),
+    (1, default(dyn_update_interval=30), R.INVALID_PROFILE, "2.1 K01.FR.122"),
+    (1, default(1, replace(schedule(), use_local_time=True)), R.INVALID_SCHEDULE, "2.1 K01.FR.123"),
+    (1, default(1, replace(schedule(), randomized_delay=9)), R.INVALID_SCHEDULE, "2.1 K01.FR.124"),
+    (1, default(1, replace(schedule(), limit_at_soc=LimitAtSoc(80, 5.0))), R.INVALID_SCHEDULE, "2.1 K01.FR.125"),
+    (1, default(1, later(limit=5, others={"evseSleep": True})), R.INVALID_SCHEDULE, "2.1 K01.FR.126"),
+    (1, default(1, later(limit=5, others={"limit_L2": 5.0})), R.PHASE_CONFLICT, "2.1 K01.FR.144"),
+    (1, default(1, later(setpoint=5, others={"setpointReactive": 5.0})), R.UNSUPPORTED_PARAM, "2.1 Q03"),
+    (
+        1,
+        default(1, later(setpoint=5, operation_mode=MODE.CENTRAL_SETPOINT)),
+        R.INVALID_OPERATION_MODE,
+        "2.1 K01.FR.115",
+    ),
+    (0, station_max(1, later(operation_mode=MODE.IDLE)), R.INVALID_OPERATION_MODE, "2.1 K01.FR.114"),
     (3, default(1, schedule(period(0, 5, 4))), R.INVALID_SCHEDULE, "ChargingSchedulePeriodType.numberPhases"),
     (3, default(1, schedule(period(0, 5, 3, 1))), R.INVALID_SCHEDULE, "K01.FR.19"),
     (3, default(1, schedule(period(0, 5, 1))), R.UNSUPPORTED_PARAM, "K01.FR.43"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 from bridge.station.messages import (
     ChargingProfile,
@@ -147,10 +148,28 @@ class _Making:
             starts |= {cycle + random.randint(-150, 50) for _ in range(random.randint(0, 3))}
         below = -8000 if purpose is not MAX and random.random() < 0.3 else 0
         phases = random.choice((None, None, 1, 2, 3))
+        steered = purpose in (TX, DEFAULT) and random.random() < 0.3
         return tuple(
-            ChargingSchedulePeriod(start, self._limit(below), random.choice((phases, phases, None, 1)))
+            self._steered(start, random.choice((phases, None)))
+            if steered and random.random() < 0.7
+            else ChargingSchedulePeriod(start, self._limit(below), random.choice((phases, phases, None, 1)))
             for start in sorted(starts)
         )
+
+    def _steered(self, start: int, phases: int | None) -> ChargingSchedulePeriod:
+        """A period in OCPP 2.1's words."""
+        random = self._random
+        mode = random.choice(("ChargingOnly", "CentralSetpoint", "CentralSetpoint", "CentralFrequency", "Idle"))
+        words: dict[str, Any] = {"vendorId": "ocpp-echonet", "operationMode": mode}
+        if mode == "Idle":
+            return ChargingSchedulePeriod(start, 0.0, phases, custom_data=words)
+        if mode != "ChargingOnly":
+            words["setpoint"] = self._limit(random.choice((0, -8000, -8000)))
+            if random.random() < 0.5:
+                words["dischargeLimit"] = -self._limit(0)
+        if random.random() < 0.4:
+            words["limit"] = self._limit(0)
+        return ChargingSchedulePeriod(start, self._limit(0), phases, custom_data=words)
 
     def _limit(self, below: int) -> float:
         random = self._random

@@ -145,6 +145,15 @@ class House:
             return None, None
         per_phase = [_per_phase(words, bay.wires) for words in said]
         phases = min(phases for _, phases in per_phase)
+        told = lead.period.custom_data if lead else None
+        if lead and told and told["operationMode"] != "ChargingOnly":
+            # A setpoint, within its own limits and within all others that speak of its direction; idle is no power.
+            watts = _of(told.get("setpoint", 0), lead, bay.wires)
+            if watts > 0:
+                watts = max(Fraction(0), min([watts, *(each for each, _ in per_phase)]))
+            elif "dischargeLimit" in told:
+                watts = max(watts, _of(told["dischargeLimit"], lead, bay.wires))
+            return (watts if bay.may_discharge else max(Fraction(0), watts)) * phases, phases
         if lead and per_phase[0][0] < 0:  # an order; no bound on charging touches it
             watts = per_phase[0][0] * phases
             return (watts if bay.may_discharge else Fraction(0)), phases
@@ -210,10 +219,18 @@ class House:
 
 def _per_phase(words: Words, wires: Wires) -> tuple[Fraction, int]:
     """W per phase, and the phases that they flow on."""
-    limit = Fraction(str(words.period.limit))
+    limits = [words.period.limit]
+    if words.period.custom_data and "limit" in words.period.custom_data:
+        limits.append(words.period.custom_data["limit"])
     presumed = wires.phases if wires.direct else (words.period.number_phases or 3)
-    watts = limit * wires.volts if words.unit is ChargingRateUnit.A else limit / presumed
-    return watts, min(presumed, wires.phases)
+    return min(_of(limit, words, wires) for limit in limits), min(presumed, wires.phases)
+
+
+def _of(number: float, words: Words, wires: Wires) -> Fraction:
+    """What a number in a period's unit is in W per phase."""
+    presumed = wires.phases if wires.direct else (words.period.number_phases or 3)
+    exact = Fraction(str(number))
+    return exact * wires.volts if words.unit is ChargingRateUnit.A else exact / presumed
 
 
 def _milliwatts(watts: Fraction | None) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -121,9 +121,19 @@ def _dig(payload: Any, path: str) -> Any:
 
 @asynccontextmanager
 async def stage(
-    *, store: Store | None = None, csms: DemoCsms | None = None, wait_boot: bool = True, **variables: Any
+    *,
+    store: Store | None = None,
+    csms: DemoCsms | None = None,
+    wait_boot: bool = True,
+    versions: tuple[str, ...] = ("2.0.1",),
+    discharge: tuple[str, ...] = ("negative-limit",),
+    site_evse: Mapping[str, Any] | None = None,
+    **variables: Any,
 ) -> AsyncIterator[Stage]:
-    """A station that has booted. Ends by cancelling it, as a killed process would; the store stays open."""
+    """A station that has booted, and has offered these versions.
+
+    Ends by cancelling it, as a killed process would; the store stays open.
+    """
     clock = Clock(seed=3)
     csms = csms or DemoCsms(clock)
     store = store or await open_store(Path(":memory:"), inline=True)
@@ -131,8 +141,8 @@ async def stage(
     config = StationConfig.model_validate(
         {
             "id": STATION,
-            "csms": {"url": "ws://in.memory"},
-            "evses": [{"id": 1, "unit": "u", "discharge": ["negative-limit"]}],
+            "csms": {"url": "ws://in.memory", "versions": versions},
+            "evses": [{"id": 1, "unit": "u", "discharge": discharge, **(site_evse or {})}],
             "variables": {
                 "OCPPCommCtrlr.RetryBackOffWaitMinimum": 1,
                 "OCPPCommCtrlr.RetryBackOffRandomRange": 0,
@@ -140,7 +150,7 @@ async def stage(
             },
         }
     )
-    dialer = MemoryDialer(acceptor(csms, STATION, LinkDown))
+    dialer = MemoryDialer(acceptor(csms, STATION, LinkDown), f"ocpp{csms.version}")
     station = await make_station(config, {1: evse}, dialer=dialer, store=store, keeper=Keeper(store), clock=clock)
     running = asyncio.ensure_future(station.run())
     scene = Stage(clock, csms, evse, station, store)

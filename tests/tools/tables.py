@@ -34,10 +34,10 @@ def fill(cache_folder: Path) -> None:
     """Let a gateway find the shipped files parsed: `cache` in its `state_dir`."""
     made = _scratch() / "gateway"
     if not made.is_dir():
-        for code in shipped().tables:
-            load_mappings(None, {code}, DocumentCache(made))
-    shutil.copytree(made, cache_folder, copy_function=shutil.copyfile)
-    cache_folder.chmod(0o700)
+        load_mappings(None, {*shipped().tables, *shipped().meters}, DocumentCache(made))
+    if not cache_folder.exists():
+        shutil.copytree(made, cache_folder, copy_function=shutil.copyfile)
+        cache_folder.chmod(0o700)
 
 
 @cache

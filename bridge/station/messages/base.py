@@ -116,3 +116,6 @@ Integer = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 
 #: A vendor's own data: passed on as it came, wire names and all.
 CustomData = dict[str, Any]
+
+#: A part that nothing here looks into: checked by the schema, passed on as it came.
+Opaque = dict[str, Any]

@@ -15,6 +15,7 @@ from bridge.station.messages.datatypes import (
     GetVariableData,
     GetVariableResult,
     IdToken,
+    ScheduleUpdate,
     SetVariableData,
     SetVariableResult,
     StatusInfo,
@@ -26,10 +27,12 @@ from bridge.station.messages.enums import (
     ClearCacheStatus,
     ClearChargingProfileStatus,
     ComponentCriterion,
+    EnergyTransferMode,
     GenericDeviceModelStatus,
     GenericStatus,
     GetChargingProfileStatus,
     MessageTrigger,
+    NotifyAllowedEnergyTransferStatus,
     OperationalStatus,
     ReportBase,
     RequestStartStopStatus,
@@ -266,6 +269,24 @@ class InstallCertificateRequest(Request[InstallCertificateResponse]):
 
 
 @message_type
+class NotifyAllowedEnergyTransferResponse(Response):
+    """Whether that is heeded."""
+
+    status: NotifyAllowedEnergyTransferStatus
+    status_info: StatusInfo | None = None
+    custom_data: CustomData | None = None
+
+
+@message_type
+class NotifyAllowedEnergyTransferRequest(Request[NotifyAllowedEnergyTransferResponse]):
+    """How energy may be transferred in this transaction from now on (2.1)."""
+
+    transaction_id: str
+    allowed_energy_transfer: tuple[EnergyTransferMode, ...]
+    custom_data: CustomData | None = None
+
+
+@message_type
 class RequestStartTransactionResponse(Response):
     """Whether a start will be tried."""
 
@@ -389,6 +410,25 @@ class TriggerMessageRequest(Request[TriggerMessageResponse]):
 
     requested_message: MessageTrigger
     evse: Evse | None = None
+    custom_trigger: str | None = None
+    custom_data: CustomData | None = None
+
+
+@message_type
+class UpdateDynamicScheduleResponse(Response):
+    """Whether the profile says that now."""
+
+    status: ChargingProfileStatus
+    status_info: StatusInfo | None = None
+    custom_data: CustomData | None = None
+
+
+@message_type
+class UpdateDynamicScheduleRequest(Request[UpdateDynamicScheduleResponse]):
+    """Let a dynamic profile say this from now on (2.1)."""
+
+    charging_profile_id: Integer
+    schedule_update: ScheduleUpdate
     custom_data: CustomData | None = None
 
 

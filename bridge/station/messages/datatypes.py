@@ -1,13 +1,14 @@
 """Every OCPP data type of the messages in use: the name without "Type", the fields in snake_case.
 
-What a field means is told by OCPP 2.0.1 Part 2, section 2 (data types) under the same name.
+What a field means is told by OCPP 2.0.1 Part 2, section 2 (data types) under the same name. Fields of 2.1 alone are
+optional here, and `v201` knows them.
 """
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, WrapSerializer
 
-from bridge.station.messages.base import CustomData, DateTime, Integer, message_type
+from bridge.station.messages.base import CustomData, DateTime, Integer, Opaque, message_type
 from bridge.station.messages.enums import (
     Attribute,
     AuthorizationStatus,
@@ -27,12 +28,17 @@ from bridge.station.messages.enums import (
     Measurand,
     MessageFormat,
     Mutability,
+    OperationMode,
     Phase,
     ReadingContext,
     Reason,
     RecurrencyKind,
     SetVariableStatus,
 )
+
+#: From 2.1 on these are words of an open list: one that we do not know stays as it is.
+_LimitSource = Annotated[ChargingLimitSource | str, Field(union_mode="left_to_right")]
+_TokenKind = Annotated[IdTokenKind | str, Field(union_mode="left_to_right")]
 
 
 @message_type
@@ -50,6 +56,7 @@ class ChargingLimit:
 
     charging_limit_source: ChargingLimitSource
     is_grid_critical: bool | None = None
+    is_local_generation: bool | None = None
     custom_data: CustomData | None = None
 
 
@@ -60,18 +67,75 @@ class ChargingProfileCriterion:
     charging_profile_purpose: ChargingProfilePurpose | None = None
     stack_level: Integer | None = None
     charging_profile_id: tuple[Integer, ...] | None = None
-    charging_limit_source: tuple[ChargingLimitSource, ...] | None = None
+    charging_limit_source: tuple[_LimitSource, ...] | None = None
     custom_data: CustomData | None = None
 
 
 @message_type
 class ChargingSchedulePeriod:
-    """A limit from `start_period` on (s from the schedule's start), in the schedule's unit."""
+    """A limit from `start_period` on (s from the schedule's start), in the schedule's unit.
+
+    2.1 may leave the limit out, and has an operation mode, a bound on discharging (zero or below) and a setpoint; in
+    `others` is what else it has (of single phases, reactive power, curves), by its name on the wire.
+    """
 
     start_period: Integer
-    limit: float
+    limit: float | None = None
     number_phases: Integer | None = None
     phase_to_use: Integer | None = None
+    custom_data: CustomData | None = None
+    operation_mode: OperationMode | None = None
+    setpoint: float | None = None
+    discharge_limit: float | None = None
+    others: Opaque | None = None
+
+
+_OF_A_PERIOD: Final = frozenset(
+    {
+        *("startPeriod", "limit", "numberPhases", "phaseToUse", "customData"),
+        *("operationMode", "setpoint", "dischargeLimit"),
+    }
+)
+
+
+def _gathered(period: Any) -> Any:
+    """With all that has no field of its own under `others`."""
+    if not isinstance(period, dict) or period.keys() <= _OF_A_PERIOD:
+        return period
+    own = {name: value for name, value in period.items() if name in _OF_A_PERIOD}
+    return {**own, "others": {name: value for name, value in period.items() if name not in _OF_A_PERIOD}}
+
+
+def _spread(period: Any, write: SerializerFunctionWrapHandler) -> Any:
+    written = write(period)
+    written.update(written.pop("others", None) or {})
+    return written
+
+
+def _all_gathered(periods: Any) -> Any:
+    if not isinstance(periods, list) or all(isinstance(p, dict) and p.keys() <= _OF_A_PERIOD for p in periods):
+        return periods
+    return [_gathered(period) for period in periods]
+
+
+def _all_spread(periods: Any, write: SerializerFunctionWrapHandler) -> Any:
+    written = write(periods)
+    for one in written:
+        if "others" in one:
+            one.update(one.pop("others") or {})
+    return written
+
+
+#: As they stand in a message. One look at all of them: to have each looked at takes as long as all the rest.
+_Periods = Annotated[tuple[ChargingSchedulePeriod, ...], BeforeValidator(_all_gathered), WrapSerializer(_all_spread)]
+
+
+@message_type
+class LimitAtSoc:
+    """A limit that counts from a state of charge on (%)."""
+
+    soc: Integer
+    limit: float
     custom_data: CustomData | None = None
 
 
@@ -130,12 +194,20 @@ class ChargingSchedule:
 
     id: Integer
     charging_rate_unit: ChargingRateUnit
-    charging_schedule_period: tuple[ChargingSchedulePeriod, ...]
+    charging_schedule_period: _Periods
     start_schedule: DateTime | None = None
     duration: Integer | None = None
     min_charging_rate: float | None = None
     sales_tariff: SalesTariff | None = None
     custom_data: CustomData | None = None
+    limit_at_soc: Annotated[LimitAtSoc | None, Field(alias="limitAtSoC")] = None
+    use_local_time: bool | None = None
+    randomized_delay: Integer | None = None
+    power_tolerance: float | None = None
+    signature_id: Integer | None = None
+    digest_value: str | None = None
+    absolute_price_schedule: Opaque | None = None
+    price_level_schedule: Opaque | None = None
 
 
 @message_type
@@ -152,6 +224,26 @@ class ChargingProfile:
     valid_to: DateTime | None = None
     transaction_id: str | None = None
     custom_data: CustomData | None = None
+    max_offline_duration: Integer | None = None
+    invalid_after_offline_duration: bool | None = None
+    dyn_update_interval: Integer | None = None
+    dyn_update_time: DateTime | None = None
+    price_schedule_signature: str | None = None
+
+
+@message_type
+class ChargingScheduleUpdate:
+    """What a dynamic profile says from now on; in `others` what else there is, as in a period."""
+
+    limit: float | None = None
+    discharge_limit: float | None = None
+    setpoint: float | None = None
+    others: Opaque | None = None
+    custom_data: CustomData | None = None
+
+
+#: As it stands in a message.
+ScheduleUpdate = Annotated[ChargingScheduleUpdate, BeforeValidator(_gathered), WrapSerializer(_spread)]
 
 
 @message_type
@@ -208,7 +300,7 @@ class Component:
 class CompositeSchedule:
     """The limits that result from all profiles, from `schedule_start` on."""
 
-    charging_schedule_period: tuple[ChargingSchedulePeriod, ...]
+    charging_schedule_period: _Periods
     evse_id: Integer
     duration: Integer
     schedule_start: DateTime
@@ -252,6 +344,7 @@ class EventData:
     transaction_id: str | None = None
     variable_monitoring_id: Integer | None = None
     custom_data: CustomData | None = None
+    severity: Integer | None = None
 
 
 @message_type
@@ -291,7 +384,7 @@ class IdToken:
     """Who, or what, wants to charge."""
 
     id_token: str
-    type: IdTokenKind
+    type: _TokenKind
     additional_info: tuple[AdditionalInfo, ...] | None = None
     custom_data: CustomData | None = None
 
@@ -326,9 +419,9 @@ class SignedMeterValue:
     """A measured value signed by the meter."""
 
     signed_meter_data: str
-    signing_method: str
     encoding_method: str
-    public_key: str
+    signing_method: str | None = None
+    public_key: str | None = None
     custom_data: CustomData | None = None
 
 
@@ -398,6 +491,7 @@ class VariableCharacteristics:
     min_limit: float | None = None
     max_limit: float | None = None
     values_list: str | None = None
+    max_elements: Integer | None = None
     custom_data: CustomData | None = None
 
 
@@ -436,6 +530,17 @@ class SetVariableResult:
 
 
 @message_type
+class TransactionLimit:
+    """How much a transaction may have: Wh, s, the currency's units, the state of charge in %."""
+
+    max_cost: float | None = None
+    max_energy: float | None = None
+    max_time: Integer | None = None
+    max_soc: Annotated[Integer | None, Field(alias="maxSoC")] = None
+    custom_data: CustomData | None = None
+
+
+@message_type
 class Transaction:
     """A transaction as its events tell it."""
 
@@ -445,3 +550,6 @@ class Transaction:
     stopped_reason: Reason | None = None
     remote_start_id: Integer | None = None
     custom_data: CustomData | None = None
+    operation_mode: OperationMode | None = None
+    tariff_id: str | None = None
+    transaction_limit: TransactionLimit | None = None

@@ -1,5 +1,7 @@
 """Every OCPP enumeration of the messages in use: the name without "EnumType", the members in UPPER_SNAKE.
 
+The words are those of 2.0.1 and of 2.1; `v201` knows which of them came later.
+
 The one exception is `IdTokenKind` (IdTokenEnumType), as `IdToken` is the data type. `TxPoint` stands in no message of
 its own: it is what the device model's TxStartPoint and TxStopPoint may hold.
 """
@@ -82,6 +84,7 @@ class ChargingProfileKind(StrEnum):
     ABSOLUTE = "Absolute"
     RECURRING = "Recurring"
     RELATIVE = "Relative"
+    DYNAMIC = "Dynamic"
 
 
 class ChargingProfilePurpose(StrEnum):
@@ -91,6 +94,8 @@ class ChargingProfilePurpose(StrEnum):
     CHARGING_STATION_MAX_PROFILE = "ChargingStationMaxProfile"
     TX_DEFAULT_PROFILE = "TxDefaultProfile"
     TX_PROFILE = "TxProfile"
+    LOCAL_GENERATION = "LocalGeneration"
+    PRIORITY_CHARGING = "PriorityCharging"
 
 
 class ChargingProfileStatus(StrEnum):
@@ -180,6 +185,22 @@ class DataTransferStatus(StrEnum):
     UNKNOWN_VENDOR_ID = "UnknownVendorId"
 
 
+class EnergyTransferMode(StrEnum):
+    """How energy may be transferred between a vehicle and an EVSE (since 2.1)."""
+
+    AC_SINGLE_PHASE = "AC_single_phase"
+    AC_TWO_PHASE = "AC_two_phase"
+    AC_THREE_PHASE = "AC_three_phase"
+    DC = "DC"
+    AC_BPT = "AC_BPT"
+    AC_BPT_DER = "AC_BPT_DER"
+    AC_DER = "AC_DER"
+    DC_BPT = "DC_BPT"
+    DC_ACDP = "DC_ACDP"
+    DC_ACDP_BPT = "DC_ACDP_BPT"
+    WPT = "WPT"
+
+
 class EventNotification(StrEnum):
     """What kind of monitor made an event."""
 
@@ -251,6 +272,11 @@ class IdTokenKind(StrEnum):
     NO_AUTHORIZATION = "NoAuthorization"
 
 
+def token_kind(text: str) -> IdTokenKind | str:
+    """The kind that a word names; from 2.1 on there may be others, which are only passed on."""
+    return next((kind for kind in IdTokenKind if kind == text), text)
+
+
 class Location(StrEnum):
     """Where a value was measured."""
 
@@ -259,6 +285,7 @@ class Location(StrEnum):
     EV = "EV"
     INLET = "Inlet"
     OUTLET = "Outlet"
+    UPSTREAM = "Upstream"
 
 
 class Measurand(StrEnum):
@@ -289,6 +316,37 @@ class Measurand(StrEnum):
     POWER_REACTIVE_IMPORT = "Power.Reactive.Import"
     SOC = "SoC"
     VOLTAGE = "Voltage"
+    CURRENT_EXPORT_OFFERED = "Current.Export.Offered"
+    CURRENT_EXPORT_MINIMUM = "Current.Export.Minimum"
+    CURRENT_IMPORT_OFFERED = "Current.Import.Offered"
+    CURRENT_IMPORT_MINIMUM = "Current.Import.Minimum"
+    DISPLAY_PRESENT_SOC = "Display.PresentSOC"
+    DISPLAY_MINIMUM_SOC = "Display.MinimumSOC"
+    DISPLAY_TARGET_SOC = "Display.TargetSOC"
+    DISPLAY_MAXIMUM_SOC = "Display.MaximumSOC"
+    DISPLAY_REMAINING_TIME_TO_MINIMUM_SOC = "Display.RemainingTimeToMinimumSOC"
+    DISPLAY_REMAINING_TIME_TO_TARGET_SOC = "Display.RemainingTimeToTargetSOC"
+    DISPLAY_REMAINING_TIME_TO_MAXIMUM_SOC = "Display.RemainingTimeToMaximumSOC"
+    DISPLAY_CHARGING_COMPLETE = "Display.ChargingComplete"
+    DISPLAY_BATTERY_ENERGY_CAPACITY = "Display.BatteryEnergyCapacity"
+    DISPLAY_INLET_HOT = "Display.InletHot"
+    ENERGY_ACTIVE_IMPORT_CABLE_LOSS = "Energy.Active.Import.CableLoss"
+    ENERGY_ACTIVE_IMPORT_LOCAL_GENERATION_REGISTER = "Energy.Active.Import.LocalGeneration.Register"
+    ENERGY_ACTIVE_SETPOINT_INTERVAL = "Energy.Active.Setpoint.Interval"
+    ENERGY_REQUEST_TARGET = "EnergyRequest.Target"
+    ENERGY_REQUEST_MINIMUM = "EnergyRequest.Minimum"
+    ENERGY_REQUEST_MAXIMUM = "EnergyRequest.Maximum"
+    ENERGY_REQUEST_MINIMUM_V2X = "EnergyRequest.Minimum.V2X"
+    ENERGY_REQUEST_MAXIMUM_V2X = "EnergyRequest.Maximum.V2X"
+    ENERGY_REQUEST_BULK = "EnergyRequest.Bulk"
+    POWER_ACTIVE_SETPOINT = "Power.Active.Setpoint"
+    POWER_ACTIVE_RESIDUAL = "Power.Active.Residual"
+    POWER_EXPORT_MINIMUM = "Power.Export.Minimum"
+    POWER_EXPORT_OFFERED = "Power.Export.Offered"
+    POWER_IMPORT_OFFERED = "Power.Import.Offered"
+    POWER_IMPORT_MINIMUM = "Power.Import.Minimum"
+    VOLTAGE_MINIMUM = "Voltage.Minimum"
+    VOLTAGE_MAXIMUM = "Voltage.Maximum"
 
 
 class MessageFormat(StrEnum):
@@ -298,6 +356,7 @@ class MessageFormat(StrEnum):
     HTML = "HTML"
     URI = "URI"
     UTF8 = "UTF8"
+    QRCODE = "QRCODE"
 
 
 class MessageTrigger(StrEnum):
@@ -314,6 +373,8 @@ class MessageTrigger(StrEnum):
     TRANSACTION_EVENT = "TransactionEvent"
     SIGN_COMBINED_CERTIFICATE = "SignCombinedCertificate"
     PUBLISH_FIRMWARE_STATUS_NOTIFICATION = "PublishFirmwareStatusNotification"
+    CUSTOM_TRIGGER = "CustomTrigger"
+    SIGN_V2G20_CERTIFICATE = "SignV2G20Certificate"
 
 
 class Mutability(StrEnum):
@@ -322,6 +383,26 @@ class Mutability(StrEnum):
     READ_ONLY = "ReadOnly"
     WRITE_ONLY = "WriteOnly"
     READ_WRITE = "ReadWrite"
+
+
+class NotifyAllowedEnergyTransferStatus(StrEnum):
+    """Whether a new list of allowed energy transfers is heeded (since 2.1)."""
+
+    ACCEPTED = "Accepted"
+    REJECTED = "Rejected"
+
+
+class OperationMode(StrEnum):
+    """Who says how much flows and whither (since 2.1; absent: charging only)."""
+
+    IDLE = "Idle"
+    CHARGING_ONLY = "ChargingOnly"
+    CENTRAL_SETPOINT = "CentralSetpoint"
+    EXTERNAL_SETPOINT = "ExternalSetpoint"
+    EXTERNAL_LIMITS = "ExternalLimits"
+    CENTRAL_FREQUENCY = "CentralFrequency"
+    LOCAL_FREQUENCY = "LocalFrequency"
+    LOCAL_LOAD_BALANCING = "LocalLoadBalancing"
 
 
 class OperationalStatus(StrEnum):
@@ -344,6 +425,15 @@ class Phase(StrEnum):
     L1_L2 = "L1-L2"
     L2_L3 = "L2-L3"
     L3_L1 = "L3-L1"
+
+
+class PreconditioningStatus(StrEnum):
+    """Whether a vehicle's battery is warm enough (since 2.1)."""
+
+    UNKNOWN = "Unknown"
+    READY = "Ready"
+    NOT_READY = "NotReady"
+    PRECONDITIONING = "Preconditioning"
 
 
 class ReadingContext(StrEnum):
@@ -381,6 +471,7 @@ class Reason(StrEnum):
     STOPPED_BY_EV = "StoppedByEV"
     TIME_LIMIT_REACHED = "TimeLimitReached"
     TIMEOUT = "Timeout"
+    REQ_ENERGY_TRANSFER_REJECTED = "ReqEnergyTransferRejected"
 
 
 class RecurrencyKind(StrEnum):
@@ -418,6 +509,7 @@ class Reset(StrEnum):
 
     IMMEDIATE = "Immediate"
     ON_IDLE = "OnIdle"
+    IMMEDIATE_AND_RESUME = "ImmediateAndResume"
 
 
 class ResetStatus(StrEnum):
@@ -479,6 +571,14 @@ class TriggerReason(StrEnum):
     ABNORMAL_CONDITION = "AbnormalCondition"
     SIGNED_DATA_RECEIVED = "SignedDataReceived"
     RESET_COMMAND = "ResetCommand"
+    COST_LIMIT_REACHED = "CostLimitReached"
+    LIMIT_SET = "LimitSet"
+    OPERATION_MODE_CHANGED = "OperationModeChanged"
+    RUNNING_COST = "RunningCost"
+    SOC_LIMIT_REACHED = "SoCLimitReached"
+    TARIFF_CHANGED = "TariffChanged"
+    TARIFF_NOT_ACCEPTED = "TariffNotAccepted"
+    TX_RESUMED = "TxResumed"
 
 
 class UnlockStatus(StrEnum):

@@ -34,6 +34,7 @@ class GetCertificateIdUse(StrEnum):
     CSMS_ROOT_CERTIFICATE = "CSMSRootCertificate"
     V2G_CERTIFICATE_CHAIN = "V2GCertificateChain"
     MANUFACTURER_ROOT_CERTIFICATE = "ManufacturerRootCertificate"
+    OEM_ROOT_CERTIFICATE = "OEMRootCertificate"
 
 
 class GetInstalledCertificateStatus(StrEnum):
@@ -58,6 +59,7 @@ class InstallCertificateUse(StrEnum):
     MO_ROOT_CERTIFICATE = "MORootCertificate"
     CSMS_ROOT_CERTIFICATE = "CSMSRootCertificate"
     MANUFACTURER_ROOT_CERTIFICATE = "ManufacturerRootCertificate"
+    OEM_ROOT_CERTIFICATE = "OEMRootCertificate"
 
 
 class OcppInterface(StrEnum):
@@ -71,6 +73,7 @@ class OcppInterface(StrEnum):
     WIRELESS1 = "Wireless1"
     WIRELESS2 = "Wireless2"
     WIRELESS3 = "Wireless3"
+    ANY = "Any"
 
 
 class OcppTransport(StrEnum):
@@ -87,6 +90,8 @@ class OcppVersion(StrEnum):
     OCPP15 = "OCPP15"
     OCPP16 = "OCPP16"
     OCPP20 = "OCPP20"
+    OCPP201 = "OCPP201"
+    OCPP21 = "OCPP21"
 
 
 class SecurityEvent(StrEnum):
@@ -170,12 +175,14 @@ class Vpn:
 class NetworkConnectionProfile:
     """How a CSMS is reached; `message_timeout` in s."""
 
-    ocpp_version: OcppVersion
     ocpp_transport: OcppTransport
     ocpp_csms_url: str
     message_timeout: Integer
     security_profile: Integer
     ocpp_interface: OcppInterface
+    ocpp_version: OcppVersion | None = None  # 2.1 leaves it to the handshake
+    identity: str | None = None
+    basic_auth_password: str | None = None
     vpn: Vpn | None = None
     apn: Apn | None = None
     custom_data: CustomData | None = None

@@ -6,7 +6,7 @@ The class is named as the action, the fields in snake_case; what a field means i
 
 from typing import Any
 
-from bridge.station.messages.base import CustomData, DateTime, Integer, Request, Response, message_type
+from bridge.station.messages.base import CustomData, DateTime, Integer, Opaque, Request, Response, message_type
 from bridge.station.messages.datatypes import (
     ChargingLimit,
     ChargingProfile,
@@ -20,15 +20,20 @@ from bridge.station.messages.datatypes import (
     MeterValue,
     OcspRequestData,
     ReportData,
+    ScheduleUpdate,
     StatusInfo,
     Transaction,
+    TransactionLimit,
 )
 from bridge.station.messages.enums import (
     AuthorizeCertificateStatus,
     BootReason,
     ChargingLimitSource,
+    ChargingProfileStatus,
     ConnectorStatus,
     DataTransferStatus,
+    EnergyTransferMode,
+    PreconditioningStatus,
     RegistrationStatus,
     TransactionEvent,
     TriggerReason,
@@ -42,6 +47,8 @@ class AuthorizeResponse(Response):
     id_token_info: IdTokenInfo
     certificate_status: AuthorizeCertificateStatus | None = None
     custom_data: CustomData | None = None
+    allowed_energy_transfer: tuple[EnergyTransferMode, ...] | None = None
+    tariff: Opaque | None = None
 
 
 @message_type
@@ -196,6 +203,24 @@ class NotifyReportRequest(Request[NotifyReportResponse]):
 
 
 @message_type
+class PullDynamicScheduleUpdateResponse(Response):
+    """What the profile says from now on."""
+
+    status: ChargingProfileStatus
+    schedule_update: ScheduleUpdate | None = None
+    status_info: StatusInfo | None = None
+    custom_data: CustomData | None = None
+
+
+@message_type
+class PullDynamicScheduleUpdateRequest(Request[PullDynamicScheduleUpdateResponse]):
+    """What does this dynamic profile say now?"""
+
+    charging_profile_id: Integer
+    custom_data: CustomData | None = None
+
+
+@message_type
 class ReportChargingProfilesResponse(Response):
     """The CSMS has the part."""
 
@@ -258,6 +283,8 @@ class TransactionEventResponse(Response):
     id_token_info: IdTokenInfo | None = None
     updated_personal_message: MessageContent | None = None
     custom_data: CustomData | None = None
+    transaction_limit: TransactionLimit | None = None
+    updated_personal_message_extra: tuple[MessageContent, ...] | None = None
 
 
 @message_type
@@ -277,3 +304,6 @@ class TransactionEventRequest(Request[TransactionEventResponse]):
     evse: Evse | None = None
     id_token: IdToken | None = None
     custom_data: CustomData | None = None
+    evse_sleep: bool | None = None
+    preconditioning_status: PreconditioningStatus | None = None
+    cost_details: Opaque | None = None

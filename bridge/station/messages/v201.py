@@ -1,180 +1,162 @@
-"""OCPP 2.0.1 on the wire: our messages to and from its JSON. The only module that touches the `ocpp` package.
+"""OCPP 2.0.1 on the wire: what it has no words for, of what our classes can say.
 
-Of the package only the JSON schemas are used, read as resources: importing its message classes costs memory and time,
-and their translation of names also rewrites what vendors put into customData. A payload is first held against the
-schema (nothing that is not OCPP comes in or goes out), then made into our classes, which check what schemas cannot say.
+Our classes hold what 2.0.1 and 2.1 say. What 2.1 alone has is refused by 2.0.1's schemas when it comes in, and left out
+or said in older words when it goes out (an event that was kept under 2.1, a profile that was set under it).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any, Final
 
-import jsonschema_rs
-from pydantic import TypeAdapter, ValidationError
+from bridge.station.messages import datatypes as types
+from bridge.station.messages import enums
+from bridge.station.messages.csms_calls import TriggerMessageRequest
+from bridge.station.messages.security_types import NetworkConnectionProfile
+from bridge.station.messages.station_calls import AuthorizeResponse, TransactionEventRequest, TransactionEventResponse
+from bridge.station.messages.wire import VersionedAdapter
 
-from bridge.station.messages import csms_calls, station_calls
-from bridge.station.messages.base import Request, Response, action_of
-from bridge.station.messages.call_error import CallError, ErrorCode
+#: The actions of ours that only 2.1 has.
+LATER_ACTIONS: Final = frozenset({"NotifyAllowedEnergyTransfer", "PullDynamicScheduleUpdate", "UpdateDynamicSchedule"})
 
-R = TypeVar("R", bound=Response)
-Payload = dict[str, Any]
+#: The fields that only 2.1 has; all are optional.
+LATER_FIELDS: Final[Mapping[type, frozenset[str]]] = {
+    AuthorizeResponse: frozenset({"allowed_energy_transfer", "tariff"}),
+    NetworkConnectionProfile: frozenset({"identity", "basic_auth_password"}),
+    TransactionEventRequest: frozenset({"evse_sleep", "preconditioning_status", "cost_details"}),
+    TransactionEventResponse: frozenset({"transaction_limit", "updated_personal_message_extra"}),
+    TriggerMessageRequest: frozenset({"custom_trigger"}),
+    types.ChargingLimit: frozenset({"is_local_generation"}),
+    types.ChargingProfile: frozenset(
+        {
+            *("max_offline_duration", "invalid_after_offline_duration"),
+            *("dyn_update_interval", "dyn_update_time", "price_schedule_signature"),
+        }
+    ),
+    types.ChargingSchedule: frozenset(
+        {
+            *("limit_at_soc", "use_local_time", "randomized_delay", "power_tolerance"),
+            *("signature_id", "digest_value", "absolute_price_schedule", "price_level_schedule"),
+        }
+    ),
+    types.ChargingSchedulePeriod: frozenset({"operation_mode", "setpoint", "discharge_limit", "others"}),
+    types.EventData: frozenset({"severity"}),
+    types.Transaction: frozenset({"operation_mode", "tariff_id", "transaction_limit"}),
+    types.VariableCharacteristics: frozenset({"max_elements"}),
+}
 
-#: Which code tells of which broken rule of a schema; the first row that any problem meets decides.
-_CODE_OF_RULE: Final[tuple[tuple[str, ErrorCode], ...]] = (
-    ("additionalProperties", ErrorCode.FORMAT_VIOLATION),
-    ("required", ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION),
-    ("minItems", ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION),
-    ("maxItems", ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION),
-    ("type", ErrorCode.TYPE_CONSTRAINT_VIOLATION),
+_Kind = enums.ChargingProfileKind
+_Measurand = enums.Measurand
+_Trigger = enums.TriggerReason
+
+#: What a station says in 2.1's words alone, and what comes nearest to it in 2.0.1's.
+OLDER_WORDS: Final[Mapping[type[StrEnum], Mapping[StrEnum, StrEnum]]] = {
+    _Kind: {_Kind.DYNAMIC: _Kind.RELATIVE},
+    enums.Location: {enums.Location.UPSTREAM: enums.Location.INLET},
+    enums.Reason: {enums.Reason.REQ_ENERGY_TRANSFER_REJECTED: enums.Reason.OTHER},
+    _Trigger: {
+        _Trigger.COST_LIMIT_REACHED: _Trigger.CHARGING_STATE_CHANGED,
+        _Trigger.LIMIT_SET: _Trigger.CHARGING_RATE_CHANGED,
+        _Trigger.OPERATION_MODE_CHANGED: _Trigger.CHARGING_RATE_CHANGED,
+        _Trigger.RUNNING_COST: _Trigger.METER_VALUE_PERIODIC,
+        _Trigger.SOC_LIMIT_REACHED: _Trigger.CHARGING_STATE_CHANGED,
+        _Trigger.TARIFF_CHANGED: _Trigger.CHARGING_RATE_CHANGED,
+        _Trigger.TARIFF_NOT_ACCEPTED: _Trigger.DEAUTHORIZED,
+        _Trigger.TX_RESUMED: _Trigger.CHARGING_STATE_CHANGED,
+    },
+}
+
+#: What 2.0.1 cannot measure: such a value is left out.
+LATER_MEASURANDS: Final = frozenset(
+    {
+        *(one for one in _Measurand if one.value.startswith(("Display.", "EnergyRequest."))),
+        *(one for one in _Measurand if one.value.endswith((".Minimum", ".Maximum"))),
+        _Measurand.CURRENT_EXPORT_OFFERED,
+        _Measurand.CURRENT_IMPORT_OFFERED,
+        _Measurand.ENERGY_ACTIVE_IMPORT_CABLE_LOSS,
+        _Measurand.ENERGY_ACTIVE_IMPORT_LOCAL_GENERATION_REGISTER,
+        _Measurand.ENERGY_ACTIVE_SETPOINT_INTERVAL,
+        _Measurand.POWER_ACTIVE_RESIDUAL,
+        _Measurand.POWER_ACTIVE_SETPOINT,
+        _Measurand.POWER_EXPORT_OFFERED,
+        _Measurand.POWER_IMPORT_OFFERED,
+    }
 )
 
-_REQUEST: Final = "Request"
-_RESPONSE: Final = "Response"
+_LONGEST_TOKEN: Final = 36
+#: 2.0.1 cannot leave a limit out; no grid has this.
+_NO_LIMIT: Final = 1_000_000.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Codec:
-    """One message class with its compiled schema."""
+class Adapter(VersionedAdapter):
+    """Translates between our messages and OCPP 2.0.1's payloads."""
 
-    validator: jsonschema_rs.Draft6Validator
-    shape: TypeAdapter[Any]
+    subprotocol = "ocpp2.0.1"
+    schemas = "v201"
+    without = LATER_ACTIONS
 
-
-class Adapter:
-    """Translates between our messages and OCPP 2.0.1's payloads. It has no state; what it compiles is shared."""
-
-    subprotocol: Final = "ocpp2.0.1"
-
-    def supports(self, action: str) -> bool:
-        """Whether we have words for this action."""
-        return action in _ACTIONS
-
-    def decode_request(self, action: str, payload: Payload) -> Request[Any]:
-        """The request in a CALL.
-
-        Raises:
-            CallError: the action is unknown or unsupported, or the payload breaks the schema (Part 4, 4.1.7).
-        """
-        if action not in _ACTIONS:
-            if action in _known_actions():
-                raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is not supported")
-            raise CallError(ErrorCode.NOT_IMPLEMENTED, f"there is no action {action[:60]!r} in {self.subprotocol}")
-        return cast(Request[Any], _decode(action + _REQUEST, payload))
-
-    def encode_request(self, request: Request[Any]) -> tuple[str, Payload]:
-        """The action and payload of a CALL.
-
-        Raises:
-            ValueError: the request is not what the schema allows; that is our mistake.
-        """
-        action = action_of(request)
-        return action, _encode(action + _REQUEST, request)
-
-    def text_of(self, request: Request[Any]) -> str:
-        """The payload of a request as JSON, for what is kept: it is checked when it is read or sent.
-
-        Raises:
-            ValueError: a value is of the wrong type.
-        """
-        shape = _codec(action_of(request) + _REQUEST).shape
-        return shape.dump_json(request, by_alias=True, exclude_none=True, warnings="error").decode()
-
-    def decode_response(self, action: str, payload: Payload) -> Response:
-        """The response in the CALLRESULT of an action that was called.
-
-        Raises:
-            CallError: the payload breaks the schema.
-        """
-        return cast(Response, _decode(action + _RESPONSE, payload))
-
-    def encode_response(self, response: Response) -> Payload:
-        """The payload of a CALLRESULT.
-
-        Raises:
-            ValueError: the response is not what the schema allows; that is our mistake.
-        """
-        return _encode(action_of(response) + _RESPONSE, response)
+    def fitted(self, message: Any) -> Any:
+        """Without what came with 2.1, or in older words."""
+        return _older(message)
 
 
-def _message_classes() -> dict[str, type[Any]]:
-    found: dict[str, type[Any]] = {}
-    for module in (csms_calls, station_calls):
-        for name, value in vars(module).items():
-            if (
-                isinstance(value, type)
-                and issubclass(value, Request | Response)
-                and value.__module__ == module.__name__
-            ):
-                found[name] = value
-    return found
+def _older(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_older(part) for part in value if not _unsayable(part)) or None
+    if isinstance(value, StrEnum):
+        return OLDER_WORDS.get(type(value), {}).get(value, value)
+    names = getattr(type(value), "__dataclass_fields__", None)
+    if names is None:
+        return value
+    gone = LATER_FIELDS.get(type(value), frozenset())
+    rewrite = _REWRITES.get(type(value))
+    parts = {name: None if name in gone else _older(getattr(value, name)) for name in names}
+    return replace(value, **parts | (rewrite(value) if rewrite else {}))
 
 
-_CLASSES: Final = _message_classes()
-_ACTIONS: Final = frozenset(name.removesuffix(_REQUEST) for name in _CLASSES if name.endswith(_REQUEST))
+def _unsayable(part: Any) -> bool:
+    """What cannot be said in a list, and is not missed there."""
+    match part:
+        case types.SampledValue(measurand=measurand):
+            return measurand in LATER_MEASURANDS
+        case types.MeterValue(sampled_value=values):
+            return all(_unsayable(value) for value in values)
+        case types.AdditionalInfo(additional_id_token=token):
+            return len(token) > _LONGEST_TOKEN
+    return False
 
 
-def _schemas() -> Traversable:
-    # Through the top package: importing ocpp.v201 would load its whole RPC layer.
-    return files("ocpp").joinpath("v201", "schemas")
+def _token(value: types.IdToken) -> dict[str, Any]:
+    """A kind that came later is a MAC address where it is a vehicle's own, else something of the CSMS's."""
+    if isinstance(value.type, enums.IdTokenKind):
+        return {}
+    return {"type": enums.IdTokenKind.MAC_ADDRESS if value.type == "EVCCID" else enums.IdTokenKind.CENTRAL}
 
 
-@cache
-def _known_actions() -> frozenset[str]:
-    """Every action of OCPP 2.0.1, also those that we have no words for."""
-    names = (entry.name for entry in _schemas().iterdir())
-    return frozenset(name.removesuffix("Request.json") for name in names if name.endswith("Request.json"))
+def _event(value: TransactionEventRequest) -> dict[str, Any]:
+    """A token that is too long cannot be told; that the transaction goes on can."""
+    token = value.id_token
+    return {"id_token": None} if token is not None and len(token.id_token) > _LONGEST_TOKEN else {}
 
 
-@cache
-def _codec(name: str) -> _Codec:
-    text = _schemas().joinpath(f"{name}.json").read_text(encoding="utf-8-sig")
-    # Values are masked: what is wrong with a value is told and logged, a password in it is not.
-    # Formats are left to our classes, as jsonschema would refuse a time without a zone.
-    validator = jsonschema_rs.Draft6Validator(json.loads(text), validate_formats=False, mask="the value")
-    return _Codec(validator, TypeAdapter(_CLASSES[name]))
+def _period(value: types.ChargingSchedulePeriod) -> dict[str, Any]:
+    """2.0.1 knows limits only: what is to flow is one, below zero a discharge."""
+    if value.setpoint is not None:
+        return {"limit": value.setpoint}
+    if value.operation_mode is enums.OperationMode.IDLE:
+        return {"limit": 0.0}
+    return {} if value.limit is not None else {"limit": _NO_LIMIT}
 
 
-def _decode(name: str, payload: Payload) -> Any:
-    codec = _codec(name)
-    try:
-        if not codec.validator.is_valid(payload):
-            raise _schema_error(codec.validator.iter_errors(payload))
-        return codec.shape.validate_python(payload)
-    except ValidationError as error:
-        raise _value_error(error) from None
-    except (UnicodeError, RecursionError) as error:
-        raise CallError(ErrorCode.FORMAT_VIOLATION, f"the payload is no proper JSON: {type(error).__name__}") from None
+def _signed(value: types.SignedMeterValue) -> dict[str, Any]:
+    return {"signing_method": value.signing_method or "", "public_key": value.public_key or ""}
 
 
-def _encode(name: str, message: Any) -> Payload:
-    codec = _codec(name)
-    payload = codec.shape.dump_python(message, mode="json", by_alias=True, exclude_none=True, warnings="error")
-    if not codec.validator.is_valid(payload):
-        raise ValueError(f"{name}: {_schema_error(codec.validator.iter_errors(payload)).description}")
-    return cast(Payload, payload)
-
-
-def _schema_error(problems: Iterable[jsonschema_rs.ValidationError]) -> CallError:
-    """The error that stands for all that is wrong: its code by the table, its text from the first such problem."""
-    by_rule: dict[str, str] = {}
-    for problem in problems:
-        by_rule.setdefault(problem.kind.name, f"{_place(problem.instance_path)}: {problem.message}")
-    for rule, code in _CODE_OF_RULE:
-        if rule in by_rule:
-            return CallError(code, by_rule[rule])
-    return CallError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, next(iter(by_rule.values()), "invalid"))
-
-
-def _value_error(error: ValidationError) -> CallError:
-    first = error.errors(include_url=False, include_input=False)[0]
-    return CallError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, f"{_place(first['loc'])}: {first['msg']}")
-
-
-def _place(path: Iterable[str | int]) -> str:
-    return "/".join(str(part) for part in path) or "payload"
+_REWRITES: Final[Mapping[type, Callable[[Any], dict[str, Any]]]] = {
+    TransactionEventRequest: _event,
+    types.ChargingSchedulePeriod: _period,
+    types.IdToken: _token,
+    types.SignedMeterValue: _signed,
+}

@@ -14,7 +14,7 @@ from bridge.mapping.proof.laws_setpoints import LAWS
 from bridge.mapping.proof.laws_setpoints_world import situations
 from bridge.mapping.proof.meaning import Meaning
 from bridge.mapping.table import TableSource
-from tests.tools.tables import shipped
+from tests.tools.tables import parsed, shipped
 
 _CHANGES: dict[str, Any] = {
     change["name"]: change
@@ -41,7 +41,7 @@ def _changed(folder: Path, table: str, old: str, new: str) -> Meaning:
     text = (default_folder() / "tables" / table).read_text()
     assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {table}"
     (folder / "tables" / table).write_text(text.replace(old, new))
-    return Meaning(load_mappings(folder).sources[0])
+    return Meaning(load_mappings(folder, cache=parsed()).sources[0])
 
 
 def _findings(meaning: Meaning) -> list[Finding]:

@@ -13,7 +13,7 @@ from bridge.mapping.proof.meaning import Meaning
 from bridge.mapping.proof.prove_all import releases_of
 from bridge.mapping.proof.situation import Situations
 from tests.tools.changed_tables import changed_folder, changed_source
-from tests.tools.tables import shipped
+from tests.tools.tables import parsed, shipped
 
 CHANGES: dict[str, tuple[str, str, list[str]]] = {
     # 3
@@ -154,7 +154,7 @@ def test_a_setting_in_steps_that_miss_the_minimum_is_found(tmp_path: Path) -> No
     old = "{type: uint32, range: [0, 999999999], unit: W}"
     new = "{type: uint32, range: [0, 99999999], scale: 300/1, unit: W}"
     path.write_text(text[:start] + text[start:].replace(old, new, 1))
-    meaning = Meaning(load_mappings(folder).sources[0])
+    meaning = Meaning(load_mappings(folder, cache=parsed()).sources[0])
     texts = [each.text for each in findings(meaning)]
     assert texts == ["chargingElectricPower=900 W is below the unit's minimum of 1000 W"]
 
@@ -168,4 +168,4 @@ def test_a_dictionary_whose_bounds_do_not_exist_is_refused(tmp_path: Path) -> No
         path.read_text().replace("charge: [ratedChargeElectricPower", "charge: [ratedChargeElectricPowr", 1)
     )
     with pytest.raises(MappingError, match=r'UNKNOWN-PROPERTY there is no "ratedChargeElectricPowr" in this file'):
-        load_mappings(folder)
+        load_mappings(folder, cache=parsed())
