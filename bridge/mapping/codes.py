@@ -227,6 +227,8 @@ CODES: Final[Mapping[str, Explained]] = {
                              "Number them 1, 2, 3."),
     "CONFIG-CHANNEL": Explained(_SITE, "A board needs a channel and a smart meter has none.",
                                 "meter: {meter: board}", "Add `channel`, or leave it out."),
+    "CONFIG-CONTRACT": Explained(_SITE, "The contract of the grid connection is none, or leaves nothing for charging.",
+                                 "receiving_point: {contract: 60 W}", "Write it as 60 A (of 100 V) or as 6 kVA."),
     "CONFIG-URL": Explained(_SITE, "The CSMS's address is none, or does not fit the security profile.",
                             "url: https://csms", "Write wss:// (ws:// only with profile 1)."),
     "CONFIG-PASSWORD": Explained(_SITE, "The password's file is missing or cannot be used.", "security_profile: 2",

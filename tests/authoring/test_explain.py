@@ -116,8 +116,8 @@ def test_the_smallest_change_is_found() -> None:
 
 
 def test_two_changes_are_told_where_one_is_not_enough() -> None:
-    found = {each.answer: each for each in explained("C7=43 DA=44 authorized=true", "connector").otherwise}
-    assert {change.target for change in found["Available"].ways[0]} == {"chargeDischargeStatus", "authorized"}
+    found = {each.answer: each for each in explained("C7=43 DA=44 88=41", "connector").otherwise}
+    assert {change.target for change in found["Available"].ways[0]} == {"chargeDischargeStatus", "faultStatus"}
 
 
 def test_it_says_so_where_nothing_was_found() -> None:

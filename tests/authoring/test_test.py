@@ -70,7 +70,7 @@ def test_a_dump_is_replayed_moment_by_moment(tmp_path: Path, capsys: pytest.Capt
     expect = """\
     given: {authorized: true, inTransaction: true, wanted: charge}
     expect:
-      - {at: 0ms, plug: "no", connector: Occupied}
+      - {at: 0ms, plug: "no", connector: Available}
       - {at: 500ms, given: {authorized: false}, connector: Available}
       - {at: 1s, plug: "yes", chargingState: EVConnected}
       - {at: 3s, chargingState: Charging, measures: {power: 3000 W}, confirmed: true}
