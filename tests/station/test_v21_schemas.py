@@ -97,7 +97,9 @@ def test_there_are_differences():
     assert len(DIFFERENCES) > 100
 
 
-@pytest.mark.parametrize(("place", "word", "older", "later"), DIFFERENCES, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("place", "word", "older", "later"), DIFFERENCES, ids=[f"{place}-{word}" for place, word, *_ in DIFFERENCES]
+)
 def test_every_difference_is_provided_for(place, word, older, later):
     kind, _, field = place.partition(".")
     if kind not in OLD_TYPES:  # a type that only 2.1 has is reached only through a field that only 2.1 has

@@ -39,7 +39,7 @@ CHANGES: dict[str, tuple[str, str, list[str]]] = {
     ),
     "a row that one above it covers": (
         '{id: free,          when: {plug: ["no", blind]}, ',
-        '{id: free,          when: {plug: blind, authorized: true}, ',
+        "{id: free,          when: {plug: blind, authorized: true}, ",
         ['DEAD-ROW the row "free" can never win: "awaiting" (line N) hides it: it holds wherever this one does'],
     ),
     "a row that two above it cover": (
