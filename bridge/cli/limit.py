@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from bridge.cli.way import EXIT_CODES, FAILED, OK, Way, perform
-
-_NO_GATEWAY: Final = "start it first: ocpp-echonet run"
+from bridge.cli.way import EXIT_CODES, FAILED, OK, Way, only_through_gateway, perform
 
 
 def register(commands: Any) -> None:
@@ -28,11 +25,8 @@ def register(commands: Any) -> None:
     set_.add_argument("--for", type=int, dest="seconds", metavar="S", help="for so long, s (without: until cleared)")
     clear = doing.add_parser("clear", help="end the limit")
     _place(clear)
-    for one, do in ((set_, "limit_set"), (clear, "limit_clear")):
-        one.add_argument("--config", type=Path, required=True, metavar="FILE", help="the gateway's site configuration")
-        one.add_argument("--format", choices=("text", "json"), default="text")
-        nothing = {"bind": None, "interface": None, "group": None, "mappings": None}
-        one.set_defaults(run=run, do=do, gateway_only=_NO_GATEWAY, **nothing)
+    only_through_gateway(set_, run, do="limit_set")
+    only_through_gateway(clear, run, do="limit_clear")
 
 
 def _place(parser: argparse.ArgumentParser) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
-from bridge.cli.way import EXIT_CODES, FAILED, OK, Way, perform
+from bridge.cli.way import EXIT_CODES, FAILED, OK, Way, only_through_gateway, perform
 
 
 def register(commands: Any) -> None:
@@ -25,10 +24,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--type", metavar="TYPE", help="its type in OCPP's words (without: a card, ISO14443)")
     parser.add_argument("--station", required=True, metavar="ID", help="the charging station's id")
     parser.add_argument("--evse", type=int, metavar="N", help="the EVSE of the reader; without: the station's reader")
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the gateway's site configuration")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
-    no_gateway = "start it first: ocpp-echonet run"
-    parser.set_defaults(run=run, gateway_only=no_gateway, bind=None, interface=None, group=None, mappings=None)
+    only_through_gateway(parser, run)
 
 
 def run(options: argparse.Namespace) -> int:

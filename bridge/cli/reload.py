@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
-from bridge.cli.way import EXIT_CODES, FAILED, OK, Way, perform
+from bridge.cli.way import EXIT_CODES, FAILED, OK, Way, only_through_gateway, perform
 
 
 def register(commands: Any) -> None:
@@ -20,10 +19,7 @@ def register(commands: Any) -> None:
         "the last good table.",
         epilog=f"{EXIT_CODES}. Prove tables first: ocpp-echonet map check FOLDER",
     )
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the gateway's site configuration")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
-    no_gateway = "it reads its tables when it starts"
-    parser.set_defaults(run=run, gateway_only=no_gateway, bind=None, interface=None, group=None, mappings=None)
+    only_through_gateway(parser, run, hint="it reads its tables when it starts")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
-from bridge.cli.way import FAILED, OK, Way, perform
+from bridge.cli.way import FAILED, OK, Way, only_through_gateway, perform
 
 #: What stands before a line that somebody should do something about.
 _WRONG: Final = "! "
@@ -24,10 +23,7 @@ def register(commands: Any) -> None:
         "tells of something that is wrong, and what mends it.",
         epilog="exit codes: 0 all is well, 1 something is wrong or no gateway runs, 2 wrong command line",
     )
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the gateway's site configuration")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
-    no_gateway = "start it first: ocpp-echonet run"
-    parser.set_defaults(run=run, gateway_only=no_gateway, bind=None, interface=None, group=None, mappings=None)
+    only_through_gateway(parser, run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from bridge.cli.way import EXIT_CODES, FAILED, OK, Way, perform
-
-_NO_GATEWAY: Final = "start it first: ocpp-echonet run"
+from bridge.cli.way import EXIT_CODES, FAILED, OK, Way, only_through_gateway, perform
 
 
 def register(commands: Any) -> None:
@@ -27,10 +24,7 @@ def register(commands: Any) -> None:
     for one, do in ((set_, "target_set"), (clear, "target_clear")):
         one.add_argument("station", metavar="STATION", help="the charging station's id")
         one.add_argument("evse", type=int, metavar="EVSE", help="the EVSE's number")
-        one.add_argument("--config", type=Path, required=True, metavar="FILE", help="the gateway's site configuration")
-        one.add_argument("--format", choices=("text", "json"), default="text")
-        nothing = {"bind": None, "interface": None, "group": None, "mappings": None}
-        one.set_defaults(run=run, do=do, gateway_only=_NO_GATEWAY, **nothing)
+        only_through_gateway(one, run, do=do)
     set_.add_argument("--energy", type=float, metavar="WH", help="so much energy, Wh")
     set_.add_argument("--soc", type=float, metavar="%", help="up to this state of charge, %%")
     set_.add_argument("--discharge", action="store_true", help="of what is discharged, not of what is charged")

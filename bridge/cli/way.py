@@ -70,6 +70,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--mappings", type=Path, metavar="DIR", help="another folder of dictionaries and tables")
 
 
+def only_through_gateway(
+    parser: argparse.ArgumentParser,
+    run: Callable[[argparse.Namespace], int],
+    hint: str = "start it first: ocpp-echonet run",
+    **defaults: Any,
+) -> None:
+    """Finish the parser of a command that only a running gateway can carry out; `hint` is told where none runs."""
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the gateway's site configuration")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    nothing = {"bind": None, "interface": None, "group": None, "mappings": None}
+    parser.set_defaults(run=run, gateway_only=hint, **nothing, **defaults)
+
+
 @asynccontextmanager
 async def open_way(options: argparse.Namespace) -> AsyncIterator[Way]:
     """The way that the options and the machine's state ask for. Raises `BridgeError`."""

@@ -9,6 +9,7 @@ cannot say. The classes are the same for every version, so what is kept as text 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
@@ -38,7 +39,7 @@ _REQUEST: Final = "Request"
 _RESPONSE: Final = "Response"
 
 
-class VersionedAdapter:
+class VersionedAdapter(ABC):
     """Translates between our messages and the payloads of one version. It has no state; what it compiles is shared.
 
     A version says its name in the handshake, its folder of schemas, the actions of ours that it does not have, and how
@@ -50,9 +51,9 @@ class VersionedAdapter:
     without: ClassVar[frozenset[str]] = frozenset()
     unanswered: ClassVar[frozenset[int]] = frozenset()
 
+    @abstractmethod
     def fitted(self, message: Any) -> Any:
         """A message that breaks this version's schema, said as well as this version can."""
-        raise NotImplementedError
 
     def supports(self, action: str) -> bool:
         """Whether we have words for this action."""
