@@ -50,6 +50,7 @@ class Position:
     stopping: bool = False  # energy that nobody has a right to is being stopped
     inoperative: bool = False
     met: bool = False  # the unit has been seen since the start
+    considered: Course | None = None  # what its limit was computed from
     wanted: Wanted = field(default_factory=lambda: Wanted(mode=Mode.HANDS_OFF))
 
     def restart(self) -> None:

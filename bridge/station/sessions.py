@@ -158,7 +158,8 @@ class Sessions:
         station.statuses.show(position)
         station.transactions.note_power_path(position)
         station.wishes.external.follow(position)
-        if position.session.wants_energy and position.limit is None:
+        # What the unit can do is known only when it has been read: a discharge goes on after a restart.
+        if position.session.wants_energy and (position.limit is None or position.course != position.considered):
             station.wishes.reconsider()
         else:
             position.apply()

@@ -44,6 +44,7 @@ class Wishes:
         limits, holds = station.charging.limits(active)
         for evse_id, limit in limits.items():
             station.positions[evse_id].limit = limit
+            station.positions[evse_id].considered = active[evse_id]
         self.discharges.look(active)
         for position in station.positions.values():
             position.apply()

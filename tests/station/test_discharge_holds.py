@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -295,3 +296,21 @@ def test_the_pause_after_a_discharge_outlives_a_restart() -> None:
             assert {wish.mode for wish in again.evse.wishes} == {Mode.PAUSE}
 
     run_virtual(main())
+
+
+def test_a_discharge_goes_on_when_the_unit_has_told_again_that_it_can() -> None:
+    """After a restart a unit that has not been read yet can nothing; what was ordered is not lost by that."""
+
+    async def play() -> None:
+        async with stage() as scene:
+            scene.evse.plug()
+            await scene.start(chargingProfile=profile(-2000))
+            able = replace(scene.evse.abilities, modes=frozenset({Mode.CHARGE, Mode.DISCHARGE}))
+            scene.evse.abilities = replace(able, modes=frozenset({Mode.CHARGE}))
+            scene.evse.show()
+            assert scene.evse.wish.mode is Mode.PAUSE
+            scene.evse.abilities = able
+            scene.evse.show()
+            assert (scene.evse.wish.mode, scene.evse.wish.target) == (Mode.DISCHARGE, -2_000_000)
+
+    run_virtual(play())
