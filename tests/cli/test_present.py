@@ -7,7 +7,7 @@ import json
 import socketserver
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,15 @@ SITE = {
 
 
 @contextmanager
-def answering(folder: Path, answer: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
-    """A gateway's socket, in a thread, that answers every request alike; the requests that came."""
+def gateway(folder: Path, answer: Callable[[dict[str, Any]], Any]) -> Iterator[list[dict[str, Any]]]:
+    """A gateway's socket, in a thread; the requests that came."""
     heard: list[dict[str, Any]] = []
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             for line in self.rfile:
                 heard.append(json.loads(line))
-                self.wfile.write(json.dumps({"api": 1, **answer}).encode() + b"\n")
+                self.wfile.write(json.dumps(answer(heard[-1])).encode() + b"\n")
 
     with socketserver.ThreadingUnixStreamServer(str(folder / SOCKET), Handler) as server:
         serving = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -44,6 +44,13 @@ def answering(folder: Path, answer: dict[str, Any]) -> Iterator[list[dict[str, A
         finally:
             server.shutdown()
             serving.join()
+
+
+@contextmanager
+def answering(folder: Path, answer: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    """One that answers every request alike."""
+    with gateway(folder, lambda _: {"api": 1, **answer}) as heard:
+        yield heard
 
 
 def site(folder: Path) -> Path:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import socketserver
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,9 +12,9 @@ from typing import Any
 import pytest
 
 from bridge.cli.main import main
-from bridge.gateway.api import SOCKET, ControlApi
+from bridge.gateway.api import ControlApi
 from bridge.sim.unit import SimUnitConfig
-from tests.cli.test_present import site
+from tests.cli.test_present import gateway, site
 from tests.tools.house import STATION, UNITS, House, run
 
 PLAN = {0: 3000.0, 3600: 0.0, 7200: -2000.0}
@@ -51,22 +49,8 @@ async def charging(here: House) -> None:
 @contextmanager
 def gateway_of(folder: Path, answers: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
     """A gateway's socket that answers each request by what it asks for."""
-    heard: list[dict[str, Any]] = []
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            for line in self.rfile:
-                heard.append(json.loads(line))
-                self.wfile.write(json.dumps(answers[heard[-1]["do"]]).encode() + b"\n")
-
-    with socketserver.ThreadingUnixStreamServer(str(folder / SOCKET), Handler) as server:
-        serving = threading.Thread(target=server.serve_forever, args=(0.01,))
-        serving.start()
-        try:
-            yield heard
-        finally:
-            server.shutdown()
-            serving.join()
+    with gateway(folder, lambda request: answers[request["do"]]) as heard:
+        yield heard
 
 
 @pytest.fixture(scope="module")
