@@ -163,23 +163,29 @@ class Finder:
             self._meeting.discard(place)
 
     async def identify(self, place: Place, priority: Priority = Priority.POLL) -> Identity:
-        """Who is there: by the object's 0x83, else its node's. Raises `NoAnswerError` where nobody answers."""
+        """Who is there: by the object's 0x83, else its node's. Raises `NoAnswerError` where nobody answers, or where
+        silence would make another unit of the one that is expected: then its answers are lost on a bad network."""
         answers: list[bytes] = []
+        silent = False
         for asked in (place.eoj, NODE_PROFILE):
             edt = await self._identification(place, asked, priority)
-            if edt is not None:
+            silent |= edt is None
+            if edt:
                 answers.append(edt)
                 if Identity.of(place, answers).told:
                     break
-        return Identity.of(place, answers)
+        identity = Identity.of(place, answers)
+        if silent and self.register.expects_another(place, identity, self._clock.monotonic()):
+            raise NoAnswerError(f"the object at {place} does not answer who it is")
+        return identity
 
     async def _identification(self, place: Place, asked: int, priority: Priority) -> bytes | None:
-        """One object's 0x83, None where it keeps it to itself, be it by silence where it answers other questions."""
+        """One object's 0x83; empty where it refuses it, None where it is silent and yet answers other questions."""
         controller = self._controllers[place.network]
         for _ in range(TRIES):
             try:
                 answer = await controller.get(place.address, asked, (IDENTIFICATION,), priority)
-                return answer.values.get(IDENTIFICATION)
+                return answer.values.get(IDENTIFICATION, b"")
             except NoAnswerError:
                 await controller.get(place.address, place.eoj, (OPERATION_STATUS,), priority)
         return None

@@ -191,6 +191,18 @@ class Register:
                 return thing.name
         return None
 
+    def expects_another(self, place: Place, identity: Identity, now: int) -> bool:
+        """Whether a thing that has told who it is is there, or has not been gone for long from there."""
+        for thing in self.things.values():
+            whereabouts = self.of[thing.name]
+            known, at = whereabouts.known, whereabouts.at
+            if known is None or known.weak or known.key == identity.key or not thing.may_be(place):
+                continue
+            absent = at is None and thing.address == place.address and now - whereabouts.gone_since < EXCHANGED_AFTER
+            if at == place or absent:
+                return True
+        return False
+
     def settle_at(self, name: str, place: Place, identity: Identity) -> None:
         """A thing is there."""
         whereabouts = self.of[name]

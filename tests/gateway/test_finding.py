@@ -327,6 +327,33 @@ def test_a_silent_exchange_is_noticed_by_the_hourly_search() -> None:
     run(play, units=TWO)
 
 
+def test_answers_that_are_lost_make_no_other_unit_of_it() -> None:
+    """Its own 0x83 is lost again and again on a bad network, where its node's passes: it is still who it was."""
+
+    async def play(here: House) -> None:
+        here.nodes[0].mute()
+        await here.settle(3 * MINUTE)
+        assert not reached(here)
+        bad = True
+        _filter(here, lambda f: bad and f.seoj == here.unit.eoj and f.props[0].epc == 0x83, multicast_only=False)
+        await here.nodes[0].start()
+        await here.settle(5 * MINUTE)
+        assert "another unit" not in str(here.gateway.units.trouble("car"))
+        assert here.gateway.units.whereabouts("car").known == known
+        bad = False
+        await here.settle(2 * MINUTE)
+        assert reached(here)
+
+    known = None
+
+    async def learn(here: House) -> None:
+        nonlocal known
+        known = here.gateway.units.whereabouts("car").known
+        await play(here)
+
+    run(learn, units=ONE)
+
+
 # -- two that claim to be one
 
 
