@@ -306,7 +306,8 @@ class UnitRunner:
             self._refresh_soon()
 
     def _next_action(self) -> Action:
-        ready = self.unit.started or (self.unit.met and self.unit.wants_stop)
+        # A stop waits for no more than the release, which names its mode (0x47 or 0x44), and the maps.
+        ready = self.unit.started or (self.unit.wants_stop and bool(self.unit.maps.release))
         if not ready:
             return Idle()
         action = self.unit.next_action()

@@ -273,6 +273,7 @@ class FakeUnit:
     values: dict[int, bytes] = field(default_factory=dict)
     delay: int = 20
     dead: bool = False
+    silent_on: set[int] = field(default_factory=set)  # no answer to a request with one of these
     stuck: set[int] = field(default_factory=set)  # takes a write, and nothing changes
     refusing: set[bytes] = field(default_factory=set)  # modes that are answered SetC_SNA
     clamp: int | None = None
@@ -331,7 +332,7 @@ class FakeUnit:
 
     async def _request(self, sent: Sent, address: str) -> None:
         self.log.append(sent)
-        if self.dead or address != ADDRESS:
+        if self.dead or address != ADDRESS or self.silent_on & set(sent.epcs):
             await self.clock.sleep(20_000)
             raise NoAnswerError("no answer")
         await self.clock.sleep(self.delay)

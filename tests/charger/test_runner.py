@@ -279,6 +279,35 @@ def test_stop_is_tried_while_the_unit_is_silent_and_done_when_it_is_back() -> No
     run_virtual(main())
 
 
+def test_a_stop_waits_for_the_release_and_not_for_the_whole_start_sequence() -> None:
+    """A gateway that comes back on a bad network may take minutes to read a unit, which charges meanwhile."""
+
+    async def main() -> None:
+        async with bench(unit={"silent_on": {0x9F, 0xC5}}, settle=False) as b:
+            b.want(Mode.STOP)
+            await b.seconds(30)
+            assert b.unit.writes == []  # not even its release is known
+            b.unit.silent_on = {0xC5}
+            await b.seconds(60)
+            assert b.unit.writes[:1] == ["DA=47"]
+            assert not b.evse.observed.reachable
+            assert b.unit.values[MODE] == STOPPED
+
+    run_virtual(main())
+
+
+def test_nothing_but_a_stop_goes_out_before_the_unit_has_been_read() -> None:
+    async def main() -> None:
+        async with bench(unit={"silent_on": {0xC5}}, settle=False) as b:
+            b.want(Mode.CHARGE, charge_bound=3_000_000)
+            await b.seconds(120)
+            b.want(Mode.PAUSE)
+            await b.seconds(120)
+            assert b.unit.writes == []
+
+    run_virtual(main())
+
+
 # Reading
 
 
