@@ -161,7 +161,7 @@ def schedule(gateway: Gateway, request: Mapping[str, Any]) -> dict[str, Any]:
     hours = request.get("hours", 24)
     if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 < hours <= LONGEST:
         raise ForesightError(f'"hours" is a number above 0, up to {LONGEST}')
-    utc = station.time.utc()
+    utc = station.time.presumed()
     if utc is None:
         raise ForesightError("the station does not know the CSMS's time yet, by which profiles count")
     position, now = station.positions[evse_id], epoch_ms(utc)

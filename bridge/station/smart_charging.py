@@ -55,6 +55,8 @@ from bridge.store.port import ProfileRow, Store
 _log = structlog.get_logger(__name__)
 #: In characters, with room for every word of PeriodsPerSchedule periods; it is customData that could be longer.
 LONGEST_PROFILE = 2**18
+#: So long (ms) a limit is believed at most while no CSMS has told the time since the start.
+_LOOK_AGAIN = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,9 +266,10 @@ class SmartCharging:
     ) -> tuple[dict[int, int | None], int | None]:
         """The limit (mW, signed, None: none) of each EVSE that may have energy, and how long (ms) it holds.
 
-        As it would be `without` the profiles of these ids. Before there is a time only what comes from outside counts.
+        As it would be `without` the profiles of these ids. The CSMS's last profiles hold whether or not it is there to
+        tell the time; before any time was told only what comes from outside counts.
         """
-        utc = self._time.utc()
+        utc = self._time.presumed()
         profiles = tuple(
             item for item in self.valid if item.profile.id not in without and (utc is not None or item.external)
         )
@@ -280,7 +283,10 @@ class SmartCharging:
             minimums = {i: max(c.minimum_at(now), active[i].least) for i, c in composites.items()}
             found |= _shared(bound, found, active, minimums)
         edge = min((e for c in composites.values() if (e := c.next_edge(now)) is not None), default=None)
-        return found, None if edge is None else max(edge - now, 1)
+        left = None if edge is None else max(edge - now, 1)
+        if not self._time.known and utc is not None:  # the machine's clock may be corrected without a word
+            left = min(left or _LOOK_AGAIN, _LOOK_AGAIN)
+        return found, left
 
     # -- inside
 

@@ -86,7 +86,7 @@ class Station:
         self.id = settings.station_id
         self.notes = Notes(keeper, self.id)
         self.adapter = adapter
-        self.time = CsmsTime(clock)
+        self.time = CsmsTime(clock, self.notes.put)
         self.charging = SmartCharging(self.id, store, self.time, adapter)
         self.statuses = Statuses(self)
         self.availability = Availability(self.time, self.statuses.send)
@@ -140,6 +140,7 @@ class Station:
     async def restore(self) -> None:
         """Take up everything that an earlier life of the gateway has left, before anything is said or done."""
         settings = await self.store.settings(self.id)
+        self.time.restore(settings)
         self.apply_model()
         await self.authorization.restore(settings)
         await self.charging.restore()

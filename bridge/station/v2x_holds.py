@@ -93,7 +93,7 @@ class DischargeHolds:
         return _OVER if held else None
 
     def _lead(self, position: Position, active: Mapping[int, Course]) -> Terms | None:
-        utc = self._station.time.utc()
+        utc = self._station.time.presumed()
         if utc is None:
             return None
         now = epoch_ms(utc)

@@ -63,3 +63,51 @@ def test_a_jump_is_told_and_a_correction_is_not() -> None:
         assert time.utc() == NOON
 
     run_virtual(main())
+
+
+class _SetBack(Clock):
+    """A machine without a battery for its clock."""
+
+    by = timedelta(0)
+
+    def wall(self) -> datetime:
+        return super().wall() - self.by
+
+
+def test_before_its_first_answer_the_time_is_presumed_and_never_told() -> None:
+    """For limits alone: by the machine, or where it was set back from the last time on."""
+
+    async def main() -> None:
+        clock, kept = _SetBack(), dict[str, str]()
+        first = CsmsTime(clock, kept.update)
+        assert first.presumed() is None
+        first.synchronise(NOON)
+        assert first.presumed() == first.utc() == NOON
+        await clock.sleep(600_000)
+        for by, presumed in ((timedelta(0), 600), (timedelta(days=9), 0)):
+            clock.by = by
+            second = CsmsTime(clock)
+            second.restore(kept)
+            assert second.utc() is None
+            assert second.presumed() == NOON + timedelta(seconds=presumed)
+        await clock.sleep(30_000)
+        assert second.presumed() == NOON + timedelta(seconds=30)
+        second.synchronise(NOON)
+        assert second.presumed() == second.utc() == NOON
+
+    run_virtual(main())
+
+
+def test_what_is_told_is_kept_when_it_has_changed_and_hourly() -> None:
+    async def main() -> None:
+        clock = Clock()
+        kept: list[object] = []
+        time = CsmsTime(clock, kept.append)
+        for minute in range(121):
+            time.synchronise(NOON + timedelta(minutes=minute))
+            await clock.sleep(60_000)
+        assert len(kept) == 3
+        time.synchronise(NOON)
+        assert len(kept) == 4
+
+    run_virtual(main())

@@ -42,7 +42,7 @@ def profile(number, purpose, *periods, evse=1, daily=False, least=None):
 
 
 def holding(*profiles, now=NOW):
-    charging = SmartCharging("CS-1", None, SimpleNamespace(utc=lambda: now), None)
+    charging = SmartCharging("CS-1", None, SimpleNamespace(utc=lambda: now, presumed=lambda: now, known=True), None)
     charging.installed = profiles
     return charging
 

@@ -48,6 +48,9 @@ class FaultHouse:
     seed: int = 1
     off_for: int = 20_000
     variables: dict[str, Any] = field(default_factory=dict)
+    sim: SimUnitConfig = field(default_factory=SimUnitConfig)
+    parts: dict[str, Any] = field(default_factory=dict)  # of the site's configuration, as `site` takes them
+    gateway: Gateway | None = None  # while one lives
     lives: int = 0
     durable: set[Number] = field(default_factory=set)
     kept: list[list[Any]] = field(default_factory=list)
@@ -59,13 +62,13 @@ class FaultHouse:
         self.clock = Clock(seed=self.seed)
         self.lan = SimLan(self.clock)
         self.csms = DemoCsms(self.clock)
-        self.unit = SimUnit(self.clock, SimUnitConfig())
+        self.unit = SimUnit(self.clock, self.sim)
         self.energy = EnergyWatch(self.unit)
         self.csms.on_message.append(self.energy)
         self.node = SimNode(self.clock, b"unit-0", [self.unit])
         self.node.attach(self.lan.join(UNITS[0]))
         await self.node.start()
-        self.config = site(variables={"SampledDataCtrlr.TxUpdatedInterval": 20, **self.variables})
+        self.config = site(variables={"SampledDataCtrlr.TxUpdatedInterval": 20, **self.variables}, **self.parts)
 
     async def serve(self) -> None:
         """Life after life, for ever; cancel to end."""
@@ -89,6 +92,7 @@ class FaultHouse:
             if running.done() and not isinstance(running.exception(), StoreError):
                 running.result()
         finally:
+            self.gateway = None
             await _gone(self.clock, store, running, power)
             await real.close()
             await port.close()
@@ -107,6 +111,7 @@ class FaultHouse:
         )
         if damage is not None:
             gateway.store_was_damaged(str(damage))
+        self.gateway = gateway
         await gateway.run()
 
     async def _note_durable(self, store: Store) -> None:
