@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import pytest
@@ -99,10 +100,26 @@ KINDS = [
 ]
 
 
+#: Shifts the releases that a plain run plays from one step to the next.
+_turn = count()
+
+
 def every(which: Callable[[Kind], bool] = lambda kind: True) -> pytest.MarkDecorator:
-    """Play a step with every kind for which something is so."""
-    kinds = [kind for kind in KINDS if which(kind)]
-    return pytest.mark.parametrize("kind", kinds, ids=str)
+    """Play a step with every kind for which something is so.
+
+    A plain run plays each class and equipment type in one of its releases, in another one with each step; --soak all.
+    """
+    turn = next(_turn)
+    types: dict[tuple[int, int], list[Kind]] = {}
+    for kind in filter(which, KINDS):
+        types.setdefault((kind.device, kind.equipment), []).append(kind)
+    plain = {kinds[(turn + place) % len(kinds)] for place, kinds in enumerate(types.values())}
+    cases = [
+        pytest.param(kind, marks=() if kind in plain else pytest.mark.soak)
+        for kinds in types.values()
+        for kind in kinds
+    ]
+    return pytest.mark.parametrize("kind", cases, ids=str)
 
 
 def profile(watts: float, **more: Any) -> dict[str, Any]:
