@@ -262,7 +262,7 @@ class History:
 
     async def loss(self) -> None:
         """Datagrams are lost from now on, or no more."""
-        loss = self.random.choice((0.0, 0.0, 0.1, 0.25))
+        loss = self.random.choice((0.0, 0.0, 0.05, 0.15))
         self._note(f"loss {loss}")
         self.house.lan.faults = LanFaults(loss=loss, duplicate=loss / 4, reorder=loss / 4)
 
