@@ -11,7 +11,7 @@ from zlib import crc32
 from bridge.mapping.decision import PollGroup
 
 #: Just after a write the plan is this many times as fast, lest slow polls tell of a vehicle that does not take power.
-WATCHED: Final = 3
+WATCHED: Final = 5
 #: The plans of many units that were found together must not beat in step, else news wait behind all their answers: by
 #: its name, each begins its second round at a moment of its own, and runs up to so much (%) faster.
 SPREAD: Final = 12

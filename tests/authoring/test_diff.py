@@ -114,7 +114,7 @@ def test_gates_and_goals_and_times_are_compared(tmp_path: Path) -> None:
             ("when: {operationMode: charge, power: [charging, unmeasured]}", "when: {operationMode: charge}"),
             ("early: {when: {chargeStatus: notChargeable}, hold: 60s}", "early: {when: {chargeStatus: notChargeable}}"),
             ("      within: 180s\n      attempts: 3", "      within: 120s\n      attempts: 3"),
-            ("    active: 3s", "    active: 2s"),
+            ("    active: 5s\n    idle: 60s", "    active: 2s\n    idle: 60s"),
         ),
     )
     said = {_said(region) for region in found.regions}
@@ -273,6 +273,6 @@ def test_without_a_path_it_is_a_mistake_of_the_command_line(capsys: pytest.Captu
 
 
 def test_a_diff_knows_whether_it_is_one(tmp_path: Path) -> None:
-    found: Diff = diff(_mine(_CHARGER), _other(tmp_path, _CHARGER, ("    active: 3s", "    active: 2s")))
+    found: Diff = diff(_mine(_CHARGER), _other(tmp_path, _CHARGER, ("    active: 5s\n    idle: 60s", "    active: 2s\n    idle: 60s")))
     assert not found.same
     assert found.regions == ()

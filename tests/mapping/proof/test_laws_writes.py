@@ -111,8 +111,8 @@ CHANGES: dict[str, tuple[str, str, list[str]]] = {
         ["UNBOUNDED 3 min 20 s is too long, 3 min is the most: a status that is true is told soon"],
     ),
     "a poll that floods the node": (
-        "    active: 4s\n",
-        "    active: 100ms\n",
+        "    active: 5s\n    idle: 60s\n",
+        "    active: 100ms\n    idle: 60s\n",
         [
             "HASTY 100 ms is too short, 1 s is the least: polling and announcements are both needed (AIF 3.2.1), "
             "a node takes one request at a time"
