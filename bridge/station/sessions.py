@@ -159,7 +159,7 @@ class Sessions:
         station.transactions.note_power_path(position)
         station.wishes.external.follow(position)
         # What the unit can do is known only when it has been read: a discharge goes on after a restart.
-        if position.session.wants_energy and (position.limit is None or position.course != position.considered):
+        if position.session.wants_energy and position.course != position.considered:
             station.wishes.reconsider()
         else:
             position.apply()
