@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,15 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A fleet: how many, over what, and how often each tells its meter values (s)."""
+    """A fleet: how many, over what, how often each tells its meter values (s), and how far apart (ms) the requests to
+    one unit are at least."""
 
     stations: int
     tls: bool = False
     compression: bool = False
     interval: int = 60
     units: bool = True
+    gap: int = 100
     variables: tuple[tuple[str, Any], ...] = ()
 
 
@@ -48,13 +51,17 @@ class Fleet:
     plan: Plan
     gateway: Program
     csms: Program
+    nodes: Program | None = None
 
     async def ask(self, order: dict[str, Any], patience: float = 120) -> Any:
         """One line to the CSMS, and the line that it answers."""
-        assert self.csms.process.stdin is not None
-        self.csms.process.stdin.write(json.dumps(order).encode() + b"\n")
-        await self.csms.process.stdin.drain()
-        return await line_of(self.csms, patience)
+        return await _ask(self.csms, order, patience)
+
+    async def set_at(self, epc: int) -> list[float]:
+        """When each unit's setting was last written (s since 1970)."""
+        assert self.nodes is not None
+        counted = await _ask(self.nodes, {"count": True}, 60)
+        return [counted[node_address(number)]["set_at"][f"{epc:02X}"] for number in range(self.plan.stations)]
 
     async def told(self) -> dict[str, Any]:
         """What has come of all stations; nothing of it may be wrong."""
@@ -84,21 +91,29 @@ class Fleet:
         return next(int(line.split()[1]) * KIB for line in lines if line.startswith("Pss:"))
 
 
+async def _ask(program: Program, order: dict[str, Any], patience: float) -> Any:
+    assert program.process.stdin is not None
+    program.process.stdin.write(json.dumps(order).encode() + b"\n")
+    await program.process.stdin.drain()
+    return await line_of(program, patience)
+
+
 @asynccontextmanager
 async def fleet(folder: Path, plan: Plan) -> AsyncIterator[Fleet]:
     """Stations that are all connected, with a transaction running at each."""
     log = _made(folder) / "programs.txt"
     for_nodes = {"units": plan.stations, "group": GROUP, "manners": {}}
     for_csms = {"password": PASSWORD, "tls": plan.tls, "compression": plan.compression}
+    nodes_run = None
     async with AsyncExitStack() as stack:
         if plan.units:
             nodes = python(str(HERE / "unit_nodes.py"), json.dumps(for_nodes), stderr=log, limit=2**26)
-            await line_of(await stack.enter_async_context(nodes))
+            await line_of(nodes_run := await stack.enter_async_context(nodes))
         listening = python(str(HERE / "fleet_csms.py"), json.dumps(for_csms), stderr=log, limit=2**26)
         csms = await stack.enter_async_context(listening)
         told = await line_of(csms)
         config = _configuration(folder, plan, told["url"], told["root"])
-        here = Fleet(plan, await stack.enter_async_context(_program(plan, config)), csms)
+        here = Fleet(plan, await stack.enter_async_context(_program(plan, config)), csms, nodes_run)
         await here.until("occupied", 1)  # the unit has been read
         accepted = await here.ask({"start": True})
         assert accepted == plan.stations, f"{accepted} of {plan.stations} have started"
@@ -134,6 +149,7 @@ def _configuration(folder: Path, plan: Plan, url: str, root: str) -> Path:
         "config": 1,
         "state_dir": "state",
         "networks": {"home": {"bind": OWN, "group": GROUP}},
+        "echonet": {"gap": plan.gap},
         "units": {name: {"address": node_address(number)} for number, name in enumerate(names)},
         "stations": [
             {
@@ -253,3 +269,44 @@ async def _all_delivered(here: Fleet, patience: float) -> dict[str, Any]:
             ):
                 return told
             await asyncio.sleep(1)
+
+
+async def edges(folder: Path, gap: int, stations: int = 200, apart: float = 0.1) -> dict[str, Any]:
+    """How late (ms) the edge of a schedule reaches the unit, with all stations in the process and a transaction at
+    each; the edges come one after the other, and once all at the same instant. With a gap, a unit that has just been
+    asked something waits for it."""
+    async with fleet(folder, Plan(stations, gap=gap)) as here:
+        names = [f"S{number:03}" for number in range(stations)]
+        # All booted in one second, so that the answers were slow: each asks for the time once more.
+        beats = {name: {"requestedMessage": "Heartbeat"} for name in names}
+        assert await here.ask({"call": "TriggerMessage", "with": beats}) == stations
+        await asyncio.sleep(5)
+        return {
+            "stations": stations,
+            "one_by_one_ms": await _late(here, names, apart, 4000),
+            "at_once_ms": await _late(here, names, 0.0, 3000),
+        }
+
+
+async def _late(here: Fleet, names: Sequence[str], apart: float, watts: int) -> dict[str, float]:
+    """Lower the limit of each at its own time."""
+    first = time.time() + 20
+    times = [round(first + number * apart, 3) for number in range(len(names))]
+    profiles = {name: _lowered(at, watts) for name, at in zip(names, times, strict=True)}
+    assert await here.ask({"call": "SetChargingProfile", "with": profiles}) == len(names)
+    assert time.time() < first - 5, "the profiles came too late for this"
+    await asyncio.sleep(times[-1] + 3 - time.time())
+    late = sorted((at - due) * 1000 for at, due in zip(await here.set_at(0xEB), times, strict=True))
+    return {"first": late[0], "p50": late[len(late) // 2], "p95": late[len(late) * 95 // 100], "last": late[-1]}
+
+
+def _lowered(at: float, watts: int) -> dict[str, Any]:
+    """To `watts` at a time (s since 1970), a minute after 1000 W more."""
+    start = datetime.fromtimestamp(at - 60, UTC).isoformat(timespec="milliseconds")
+    periods = [{"startPeriod": 0, "limit": watts + 1000}, {"startPeriod": 60, "limit": watts}]
+    schedule = {"id": 1, "chargingRateUnit": "W", "startSchedule": start, "chargingSchedulePeriod": periods}
+    profile = {"id": 1, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile"}
+    return {
+        "evseId": 1,
+        "chargingProfile": profile | {"chargingProfileKind": "Absolute", "chargingSchedule": [schedule]},
+    }

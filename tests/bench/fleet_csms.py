@@ -4,6 +4,7 @@ It says where it listens (and with `tls` who vouches for it). Each line on the s
 by one on the standard output:
 
     {"start": true}              start a transaction at every station; how many have accepted that
+    {"call": ACTION, "with": {"S003": {...}, ...}}  make a CALL at these, one after the other; how many have accepted
     {"told": true}               what has come of every station, and all that was wrong
     {"dark": true}               close every connection and refuse new ones, or (false) take them again
     {"slow": "S003", "ms": 200}  answer this station's CALLs only after so long
@@ -89,14 +90,14 @@ class FleetCsms:
 
     async def start(self, name: str) -> bool:
         """A transaction at a station's EVSE."""
+        token = {"idToken": f"T-{name}", "type": "Central"}
+        return await self.call(name, "RequestStartTransaction", {"evseId": 1, "remoteStartId": 1, "idToken": token})
+
+    async def call(self, name: str, action: str, payload: dict[str, Any]) -> bool:
+        """Whether a station accepts a CALL."""
         message_id = str(next(self._numbers))
         answer = self._answers[message_id] = asyncio.get_running_loop().create_future()
-        payload = {
-            "evseId": 1,
-            "remoteStartId": int(message_id),
-            "idToken": {"idToken": f"T-{name}", "type": "Central"},
-        }
-        await self.sockets[name].send(json.dumps([2, message_id, "RequestStartTransaction", payload]))
+        await self.sockets[name].send(json.dumps([2, message_id, action, payload]))
         frame = await answer
         return bool(frame[0] == 3 and frame[2]["status"] == "Accepted")
 
@@ -104,6 +105,8 @@ class FleetCsms:
         """What a line of the standard input asks for."""
         if "start" in order:
             return sum(await asyncio.gather(*(self.start(name) for name in list(self.sockets))))
+        if "call" in order:
+            return sum([await self.call(name, order["call"], payload) for name, payload in order["with"].items()])
         if "dark" in order:
             self.dark = order["dark"]
             if self.dark:

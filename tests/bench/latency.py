@@ -1,7 +1,9 @@
-"""From a RequestStartTransaction on the socket to the first datagram of the recipe, beside a bare forwarder.
+"""From a RequestStartTransaction on the socket to the first datagram of the recipe, and from a SetChargingProfile to
+the datagram of the setting, beside a bare forwarder.
 
 The programs run in processes of their own and are asked in turns, each after the same silence, so that all are as
-cold. A start makes one durable commit before anything goes out; its share is what the forwarder takes longer with one.
+cold. Each of the two makes one durable commit before anything goes out; its share is what the forwarder takes longer
+with one.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from tests.bench.csms import BenchCsms
 from tests.bench.programs import gateway, python, site
 
 OWN, UNIT, GROUP = "127.62.2.1", "127.62.2.2", "239.62.2.1"
-_STATE = 0xC7
+_STATE, _CHARGE_POWER = 0xC7, 0xEB
 _TOKEN = {"idToken": "BENCH", "type": "Central"}
 #: So long (s) after the last datagram a node counts as idle, and so long its state counts as fresh here.
 _QUIET = 0.2
@@ -49,13 +51,15 @@ class _Wire:
             self.got.append((at, frame.esv, frozenset(p.epc for p in frame.props)))
             self.news.set()
 
-    async def first(self, since: int) -> tuple[float, Esv, frozenset[int]]:
-        """The first datagram from index `since` on."""
+    async def first(self, since: int, *services: Esv) -> tuple[float, Esv, frozenset[int]]:
+        """The first datagram from index `since` on, of these services where some are named."""
         async with asyncio.timeout(10):
-            while len(self.got) <= since:
+            while True:
+                for one in self.got[since:]:
+                    if not services or one[1] in services:
+                        return one
                 self.news.clear()
                 await self.news.wait()
-        return self.got[since]
 
     async def idle(self) -> None:
         """Until nothing has been asked for a moment, and the state not long ago."""
@@ -90,17 +94,55 @@ async def measure(folder: Path, rounds: int = 30) -> dict[str, Any]:
             await asyncio.sleep(_QUIET)
             committing.append(await commit_and_forward())
     await csms.close()
-    total, base, with_commit = (statistics.median(times) * 1e6 for times in (plain, bare, committing))
-    ours = total - (with_commit - base)
+    more = {"profile_us": statistics.median(profiled) * 1e6, "reads_first": reads_first}
+    return _figures(plain, bare, committing) | more
+
+
+async def measure_profiles(folder: Path, rounds: int = 30) -> dict[str, Any]:
+    """The same of profiles that lower the limit of a running transaction, each a little further."""
+    csms, wire = BenchCsms(), _Wire()
+    config = site(folder, await csms.serve(), OWN, UNIT, GROUP)
+    ours, bare, committing, reads_first = [], [], [], 0
+    async with (
+        _unit(wire),
+        gateway(config),
+        _forwarder("bare_forwarder.py") as forward,
+        _forwarder("committing_forwarder.py", str(folder / "commits.sqlite3")) as commit_and_forward,
+    ):
+        await csms.wait("StatusNotification", connectorStatus="Occupied")
+        request = {"evseId": 1, "remoteStartId": 1, "idToken": _TOKEN, "chargingProfile": _profile(1, 6000)}
+        await csms.call("RequestStartTransaction", request)
+        event, _ = await csms.wait("TransactionEvent", eventType="Started")
+        transaction = event["transactionInfo"]["transactionId"]
+        await asyncio.sleep(3)
+        for number in range(rounds):
+            await wire.idle()
+            since = len(wire.got)
+            made = _profile(1, 5900 - 100 * number) | {"transactionId": transaction}
+            sent, answer = await csms.call("SetChargingProfile", {"evseId": 1, "chargingProfile": made})
+            assert answer["status"] == "Accepted", answer
+            at, _, epcs = await wire.first(since, Esv.SETC)
+            assert epcs == {_CHARGE_POWER}
+            reads_first += wire.got[since][1] is Esv.GET
+            ours.append(at - sent)
+            await asyncio.sleep(_QUIET)
+            bare.append(await forward())
+            await asyncio.sleep(_QUIET)
+            committing.append(await commit_and_forward())
+    await csms.close()
+    return _figures(ours, bare, committing) | {"reads_first": reads_first}
+
+
+def _figures(ours: list[float], bare: list[float], committing: list[float]) -> dict[str, Any]:
+    total, base, with_commit = (statistics.median(times) * 1e6 for times in (ours, bare, committing))
+    less = total - (with_commit - base)
     return {
         "total_us": total,
         "commit_us": with_commit - base,
-        "ours_us": ours,
+        "ours_us": less,
         "bare_us": base,
-        "ratio": ours / base,
-        "profile_us": statistics.median(profiled) * 1e6,
-        "reads_first": reads_first,
-        "rounds": len(plain),
+        "ratio": less / base,
+        "rounds": len(ours),
     }
 
 
@@ -110,7 +152,7 @@ async def _start_and_stop(csms: BenchCsms, wire: _Wire, number: int, with_profil
     since, told = len(wire.got), len(csms.calls)
     request: dict[str, Any] = {"evseId": 1, "remoteStartId": number, "idToken": _TOKEN}
     if with_profile:
-        request["chargingProfile"] = _profile(number)
+        request["chargingProfile"] = _profile(number, 2000 + 10 * number)
     sent, answer = await csms.call("RequestStartTransaction", request)
     assert answer["status"] == "Accepted", answer
     at, service, _ = await wire.first(since)
@@ -122,11 +164,11 @@ async def _start_and_stop(csms: BenchCsms, wire: _Wire, number: int, with_profil
     return at - sent, service is Esv.GET
 
 
-def _profile(number: int) -> dict[str, Any]:
+def _profile(number: int, watts: int) -> dict[str, Any]:
     schedule = {
         "id": 1,
         "chargingRateUnit": "W",
-        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 2000 + 10 * number}],
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": watts}],
     }
     return {
         "id": number,

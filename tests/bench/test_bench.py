@@ -98,6 +98,24 @@ async def test_a_start_reaches_the_unit_soon(report: Report, tmp_path: Path) -> 
     assert figures["ratio"] <= 3.0
 
 
+async def test_a_profile_reaches_the_unit_soon(report: Report, tmp_path: Path) -> None:
+    figures = await latency.measure_profiles(tmp_path)
+    report("profile-to-datagram", figures)
+    assert figures["reads_first"] <= figures["rounds"] // 4
+    assert figures["ratio"] <= 3.0
+
+
+async def test_edges_come_in_time_with_two_hundred_stations(report: Report, tmp_path: Path) -> None:
+    """Within 50 ms; where the unit has just been asked something, the gap between two requests comes before it."""
+    found = {f"gap_{gap}": await fleet_bench.edges(tmp_path / str(gap), gap) for gap in (0, 100)}
+    report("edges", found)
+    for gap, figures in zip((0, 100), found.values(), strict=True):
+        assert figures["one_by_one_ms"]["first"] >= -5  # never before its time, as far as two programs know it
+        assert figures["one_by_one_ms"]["last"] <= 50 + gap
+        assert figures["at_once_ms"]["last"] <= 1_000  # 200 settings at one instant: each to within a second
+    assert found["gap_100"]["one_by_one_ms"]["p50"] <= 50
+
+
 async def test_an_idle_gateway_is_small_and_starts_soon(report: Report, tmp_path: Path) -> None:
     figures = await footprint.measure(tmp_path)
     report("footprint", figures)

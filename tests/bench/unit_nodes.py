@@ -4,7 +4,8 @@ They are cheap, so that a machine of two cores can show what the gateway costs. 
 at every reading. Each line on the standard input is a JSON object; each is answered by one on the standard output:
 
     {"inform": 50, "seconds": 20}  plug and unplug one unit after the other, so many a second; then how many were told
-    {"count": true}                what has been asked since the last such line; and in all, too early
+    {"count": true}                what has been asked since the last such line; when what was last written; and in all,
+                                   too early
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Node:
         self.address, self.manner = node_address(number), manner
         self.values = canned(number)
         self.asked: Counter[int] = Counter()
+        self.sets: dict[int, float] = {}  # when each setting was last written (s since 1970)
         self.reads = 0
         self.too_early = 0
         self._busy_until = 0.0
@@ -103,6 +105,7 @@ class Node:
                 refused |= not edt
             else:
                 self.values[epc] = data[at + 2 : at + 2 + size]
+                self.sets[epc] = time.time()
             parts.append(bytes((epc, len(edt))) + edt)
             at += 2 + size
         service = {0x61: 0x71, 0x62: 0x52 if refused else 0x72}[data[10]]
@@ -149,6 +152,7 @@ async def main(settings: dict[str, Any]) -> None:
             print(json.dumps(await inform(good, order["inform"], order["seconds"])), flush=True)
             continue
         told = {node.address: {"reads": node.reads, "asked": {f"{e:02X}": c for e, c in node.asked.items()},
+                               "set_at": {f"{e:02X}": at for e, at in node.sets.items()},
                                "too_early": node.too_early}
                 for node in nodes}  # fmt: skip
         for node in nodes:
