@@ -15,6 +15,7 @@ from bridge.policies import DischargeWay
 if TYPE_CHECKING:
     from bridge.cli.profile_course import Course, Place
     from bridge.cli.profile_units import Subject
+    from bridge.station.device_model import DeviceModel
 
 _HOURS: Final = 24.0
 _VERSIONS: Final = ("2.0.1", "2.1")
@@ -199,7 +200,7 @@ def _place(options: argparse.Namespace) -> tuple[Place, int | None]:
         own = {"voltage": options.voltage * 1000, "phases": options.phases, "discharge": _ways(options)}
         return Place(evse_id=options.evse or 1, evses=(options.evse or 1,), **own), None
     from bridge.gateway.config import load_config
-    from bridge.gateway.stations import device_model_for
+    from bridge.gateway.stations import balances, device_model_for
     from bridge.station.device_model_table import Key
     from bridge.station.messages import ChargingRateUnit
 
@@ -208,7 +209,7 @@ def _place(options: argparse.Namespace) -> tuple[Place, int | None]:
         for evse in station.evses:
             if evse.unit != options.unit:
                 continue
-            model = device_model_for(station, {})
+            model = device_model_for(station, {}, site.receiving_point)
             place = Place(
                 evse_id=evse.id,
                 evses=tuple(each.id for each in station.evses),
@@ -219,10 +220,20 @@ def _place(options: argparse.Namespace) -> tuple[Place, int | None]:
                 max_stack_level=model.integer(Key.SMART_PROFILE_STACK_LEVEL),
                 max_periods=model.integer(Key.SMART_PERIODS_PER_SCHEDULE),
                 station=station.id,
+                balancing=site.receiving_point is not None,
+                no_thresholds=_no_thresholds(model, evse.id) if site.receiving_point and balances(station) else None,
             )
             return place, site.units[evse.unit].soc_floor
     own = {"voltage": options.voltage * 1000, "phases": options.phases, "discharge": _ways(options)}
     return Place(**own), None
+
+
+def _no_thresholds(model: DeviceModel, evse_id: int) -> str | None:
+    """Why load balancing would be refused by what the site says, which a CSMS may change."""
+    from bridge.station.v2x_variables import band_of
+
+    found = band_of(model, evse_id)
+    return found if isinstance(found, str) else None
 
 
 def _dry_run(options: argparse.Namespace, filed: Any, subject: Subject, place: Place, now: datetime) -> Course:

@@ -16,6 +16,7 @@ from bridge.station.limits import InstalledProfile
 from bridge.station.messages import ChargingProfile, ChargingProfilePurpose, ChargingRateUnit
 from bridge.station.profile_store import install
 from bridge.station.profiles import EvseRules, ProfileRules, Verdict, check_profile, check_start_profile
+from bridge.station.v2x_variables import WITH_MODES
 
 HOUR: Final = 3_600_000
 DEFAULT_STACK: Final = 99
@@ -26,7 +27,8 @@ DEFAULT_PERIODS: Final = 1024
 class Place:
     """What the site says of the EVSE: its number, those of its station, its grid connection, and its station's rules.
 
-    `discharge`: by which words of OCPP it may be ordered. `station` is named where there is one.
+    `discharge`: by which words of OCPP it may be ordered. `balancing`: whether the site has a meter for that, and
+    `no_thresholds` why it cannot follow it as things are. `station` is named where there is one.
     """
 
     evse_id: int = 1
@@ -38,6 +40,8 @@ class Place:
     max_stack_level: int = DEFAULT_STACK
     max_periods: int = DEFAULT_PERIODS
     station: str | None = None
+    balancing: bool = True
+    no_thresholds: str | None = None
 
     def grid(self, abilities: Abilities) -> Grid:
         """What amperes mean here."""
@@ -141,6 +145,8 @@ def _rules(place: Place, abilities: Abilities, transaction: str | None) -> Profi
             ocpp_21=DischargeWay.OCPP_2_1 in place.discharge,
             can_discharge=can_discharge(abilities),
             transaction_id=transaction if evse_id == place.evse_id else None,
+            balancing=place.balancing and bool(place.discharge & WITH_MODES) and can_discharge(abilities),
+            no_thresholds=place.no_thresholds,
         )
         for evse_id in {*place.evses, place.evse_id}
     }
@@ -165,6 +171,7 @@ def dry_run(
         transaction_id=transaction,
         pending_start=transaction is None,
         may_discharge=bool(place.discharge) and can_discharge(abilities),
+        balance=None,
     )
     rows = carried_out(foresee(composite, installed, start, end), unit)
     return Course(tuple(judged), tuple(rows), transaction, installed)

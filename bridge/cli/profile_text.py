@@ -38,11 +38,13 @@ def row_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _row(row: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{_time(row['from'])}  {_limit(row['limit_w'])}{_comes_to(row)}"
+    balances = row["lead"] is not None and row["lead"]["balances"]  # what flows then hangs on the load
+    comes_to = " at most, as the load at the grid meter asks for" if balances else _comes_to(row)
+    yield f"{_time(row['from'])}  {_limit(row['limit_w'])}{comes_to}"
     for number, why in enumerate(_reasons(row)):
         yield from labelled("" if number else "because", why, _EDGE, _LABEL)
     unit = row.get("unit")
-    if unit is None:
+    if unit is None or balances:
         return
     for number, why in enumerate(unit["why"]):
         yield from labelled("" if number else "at the unit", why, _EDGE, _LABEL)
@@ -78,18 +80,23 @@ def _reasons(row: Mapping[str, Any]) -> Iterator[str]:
         yield "no profile says anything"
         return
     if decided is not None:
-        yield f"{_said(decided)}{'' if decided['alone_w'] != row['limit_w'] else ', which decides'}"
+        yield f"{_said(decided)}{'' if _cut(decided, row) else ', which decides'}"
     for other in (lead, *row["bounds"]):
         if other is not None and other != decided:
             yield _said(other)
-    if lead is not None and decided is not None and decided["alone_w"] != row["limit_w"]:
+    if lead is not None and decided is not None and _cut(decided, row):
         yield "what it orders is cut by what else counts here"
     if row["efficient_w"]:
         yield f"below {row['efficient_w']:g} W charging is of little use (minChargingRate)"
 
 
+def _cut(decided: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Whether the limit is another than its words are."""
+    return bool(decided["alone_w"] != row["limit_w"] and not (decided["balances"] and row["limit_w"] is None))
+
+
 def _said(said: Mapping[str, Any]) -> str:
     """In the profile's own words."""
     watts = f"{said['alone_w']:g} W"
-    comes = "" if said["words"] == watts else f", which is {watts}"
+    comes = "" if said["balances"] or said["words"] == watts else f", which is {watts}"
     return f"{said['purpose']} {said['profile']} (stack level {said['stack_level']}) says {said['words']}{comes}"

@@ -55,6 +55,10 @@ def _site(status: dict[str, Any]) -> _Lines:
     if contract is not None:
         watts = "" if contract["charging_mw"] is None else f"{_watts(contract['charging_mw'])} are left for charging"
         yield bool(contract["trouble"]), f"grid connection: {contract['trouble'] or watts}"
+    balancing = status.get("balancing")
+    if balancing is not None and (balancing["setpoints_mw"] or balancing["trouble"]):
+        shown = ", ".join(f"{name}: {_watts(power)}" for name, power in balancing["setpoints_mw"].items())
+        yield bool(balancing["trouble"]), f"load balancing: {balancing['trouble'] or shown}"
     for conflict in status["conflicts"]:
         claims = ", ".join(str(place["address"]) for place in conflict["claimed_by"] if "address" in place)
         yield True, f"identity {conflict['identity']} is claimed more than once, and none is controlled: {claims}"

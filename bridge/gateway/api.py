@@ -180,6 +180,7 @@ class ControlApi:
             "store": {"trouble": self._gateway.store.trouble, "damaged": self._gateway.damage},
             "conflicts": self._conflicts(),
             "contract": self._contract(),
+            "balancing": self._balancing(),
             "strangers": self._strangers(),
         }
 
@@ -222,6 +223,11 @@ class ControlApi:
         """What the grid connection leaves for charging, and why that is but a fallback; None without a contract."""
         contract = self._gateway.contract
         return None if contract is None else {"charging_mw": contract.bound, "trouble": contract.trouble}
+
+    def _balancing(self) -> dict[str, Any] | None:
+        """What the EVSEs that follow the load of the site have as setpoints, and why they idle; None where none may."""
+        balancing = self._gateway.balancing
+        return None if balancing is None else {"setpoints_mw": balancing.setpoints, "trouble": balancing.trouble}
 
     def _conflicts(self) -> list[dict[str, Any]]:
         """Identities that several objects claim; none of those is controlled."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bridge.errors import BridgeError, ConfigError, MappingError, StoreError
-from bridge.gateway.config import SiteConfig, StationConfig, read_config
+from bridge.gateway.config import ReceivingPointConfig, SiteConfig, StationConfig, read_config
 from bridge.gateway.process import STORE
 from bridge.gateway.stations import device_model_for, dialer_for, password_of, site_profile
 from bridge.mapping.cache import cache_of_tools
@@ -25,7 +25,7 @@ def check_site(path: Path) -> Iterator[str]:
     problems = Problems()
     said = [*_objects(document, site, mappings, problems)]
     for number, station in enumerate(site.stations):
-        _station(document, number, station, problems)
+        _station(document, number, station, site.receiving_point, problems)
         said.append(f"station {station.id}: {len(station.evses)} EVSE(s), {station.csms.url}")
         said += [f"station {station.id}: {line}" for line in _set_by_csms(site.state_dir / STORE, station)]
     problems.raise_as(ConfigError)
@@ -51,7 +51,9 @@ def _objects(document: Document, site: SiteConfig, mappings: Mappings, problems:
             yield f"meter {name}: class {meter.object_class}, table {table}"
 
 
-def _station(document: Document, number: int, station: StationConfig, problems: Problems) -> None:
+def _station(
+    document: Document, number: int, station: StationConfig, point: ReceivingPointConfig | None, problems: Problems
+) -> None:
     """The station's secrets and first values, each mistake with its place."""
     csms: Path_ = ("stations", number, "csms")
     try:
@@ -61,7 +63,7 @@ def _station(document: Document, number: int, station: StationConfig, problems: 
     else:
         _try(document, csms, "CONFIG-CSMS", problems, lambda: dialer_for(station))
     first_values: Path_ = ("stations", number, "variables")
-    _try(document, first_values, "CONFIG-VARIABLE", problems, lambda: device_model_for(station, {}))
+    _try(document, first_values, "CONFIG-VARIABLE", problems, lambda: device_model_for(station, {}, point))
 
 
 def _set_by_csms(store: Path, station: StationConfig) -> list[str]:

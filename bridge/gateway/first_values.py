@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,6 +11,7 @@ from pydantic import RootModel, StrictBool, StrictFloat, StrictInt, StrictStr
 from bridge.errors import ConfigError
 from bridge.mapping.yamlfile import OF_A_SITE, Problems, check, load_yaml
 from bridge.station.device_model import DeviceModel, EvseTraits, FirstValuesError
+from bridge.station.device_model_table import TABLE, Row
 
 Scalar: TypeAlias = str | int | float | bool
 
@@ -19,8 +20,8 @@ class _File(RootModel[dict[StrictStr, StrictBool | StrictInt | StrictFloat | Str
     """`Component.Variable[Instance]@evse: value`; a list may be written as one."""
 
 
-def read_first_values(path: Path, evse_ids: Iterable[int]) -> dict[str, str]:
-    """The values in a file, for a station with these EVSEs.
+def read_first_values(path: Path, evse_ids: Iterable[int], table: Sequence[Row] = TABLE) -> dict[str, str]:
+    """The values in a file, for a station with these EVSEs and variables.
 
     Raises:
         ConfigError: with every mistake as `file:line:column: CODE message`.
@@ -32,7 +33,7 @@ def read_first_values(path: Path, evse_ids: Iterable[int]) -> dict[str, str]:
     assert found is not None
     values = {name: value_text(value) for name, value in found.root.items()}
     try:
-        DeviceModel({evse_id: EvseTraits() for evse_id in evse_ids}, values)
+        DeviceModel({evse_id: EvseTraits() for evse_id in evse_ids}, values, table=table)
     except FirstValuesError as error:
         for name, why in error.faults.items():
             problems.add(document, (name,), "CONFIG-VARIABLE", f"{name}: {why}")

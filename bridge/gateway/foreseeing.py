@@ -8,6 +8,7 @@ station's bound is worked out only now, as it hangs on who charges then.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.errors import BridgeError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from bridge.station.station import Station
 
 HOUR: Final = 3_600_000
+#: What the mode leaves open.
+_BALANCED: Final = " (what keeps the load at the grid meter between the EVSE's thresholds)"
 #: Two weeks show every recurrence.
 LONGEST: Final = 14 * 24
 #: What one answer tells at most.
@@ -35,7 +38,8 @@ class ForesightError(BridgeError):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one profile says at an instant: in its own `words`, and what that is alone (mW)."""
+    """What one profile says at an instant: in its own `words`, and what that is alone (mW); of one that `balances` the
+    load nobody knows what will flow, and that is what may be charged."""
 
     profile: int
     purpose: str
@@ -43,6 +47,7 @@ class Said:
     source: str
     words: str
     alone: int
+    balances: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """For machines."""
@@ -53,6 +58,7 @@ class Said:
             "source": self.source,
             "words": self.words,
             "alone_w": self.alone / 1000,
+            "balances": self.balances,
         }
 
 
@@ -134,6 +140,7 @@ def _said(terms: Terms, by_id: Mapping[int, InstalledProfile]) -> Said:
         item.source.value,
         _words(terms),
         terms.alone,
+        terms.balances,
     )
 
 
@@ -149,7 +156,7 @@ def _words(terms: Terms) -> str:
         return "no limit" if limit is None else f"{limit:g} {terms.unit}{on}"
     numbers = {"setpoint": words.setpoint, "limit": words.limit, "dischargeLimit": words.discharge_limit}
     said = [f"{name} {number:g} {terms.unit}{on}" for name, number in numbers.items() if number is not None]
-    return ", ".join((words.mode.value, *said))
+    return ", ".join((f"{words.mode.value}{_BALANCED if words.balances else ''}", *said))
 
 
 # -- of a running station
@@ -165,7 +172,8 @@ def schedule(gateway: Gateway, request: Mapping[str, Any]) -> dict[str, Any]:
     if utc is None:
         raise ForesightError("the station does not know the CSMS's time yet, by which profiles count")
     position, now = station.positions[evse_id], epoch_ms(utc)
-    composite = station.charging.composite(evse_id, {evse_id: position.course}, now)
+    course = replace(position.course, balance=None)  # what load balancing makes of it then nobody knows
+    composite = station.charging.composite(evse_id, {evse_id: course}, now)
     pieces = foresee(composite, station.charging.installed, now, now + int(hours * HOUR))
     seen = position.seen
     return {

@@ -13,9 +13,10 @@ from bridge.charger.runner import UnitRunner
 from bridge.clock import Clock
 from bridge.echonet.lan import Lan
 from bridge.evse import Mode
+from bridge.gateway.balancing import LoadBalancing
 from bridge.gateway.config import SiteConfig, StationConfig
 from bridge.gateway.contract import Contract, contract_rules
-from bridge.gateway.stations import make_station
+from bridge.gateway.stations import balances, make_station
 from bridge.gateway.tables import SiteTables
 from bridge.gateway.units import Units, check_networks, owners
 from bridge.gateway.vehicles import VEHICLES, Vehicles
@@ -59,6 +60,7 @@ class Gateway:
         self._keeper = keeper
         self.damage: str | None = None  # of the store, as it was found at the start
         self.contract: Contract | None = None
+        self.balancing: LoadBalancing | None = None
         self.before_end: list[Callable[[], Awaitable[None]]] = []  # what has to end while units still listen
         self.ended = asyncio.Event()
 
@@ -90,7 +92,14 @@ class Gateway:
             evses = {evse.id: units.runners[evse.unit].unit for evse in config.evses}
             dialer = dialer_of(config)
             stations[config.id] = await make_station(
-                config, evses, dialer=dialer, store=store, keeper=keeper, clock=clock, grid=rules is not None
+                config,
+                evses,
+                dialer=dialer,
+                store=store,
+                keeper=keeper,
+                clock=clock,
+                grid=rules is not None,
+                point=site.receiving_point,
             )
         gateway = cls(
             site,
@@ -105,6 +114,10 @@ class Gateway:
         if rules is not None and units.grid is not None:
             gateway.contract = contract = Contract(rules, units.grid, stations.values(), clock)
             units.contract_matters = lambda: contract.matters
+        balanced = [stations[config.id] for config in site.stations if balances(config)]
+        if units.grid is not None and balanced:
+            gateway.balancing = balancing = LoadBalancing(units.grid, balanced, clock)
+            units.balancing_matters = lambda: balancing.matters
         return gateway
 
     def store_was_damaged(self, what: str) -> None:
@@ -131,6 +144,8 @@ class Gateway:
             finally:
                 if self.contract is not None:
                     self.contract.cancel()
+                if self.balancing is not None:
+                    self.balancing.cancel()
                 await self.units.close()
                 await self._keeper.close()
                 await self.store.close()

@@ -13,13 +13,14 @@ from bridge import __version__
 from bridge.clock import Clock
 from bridge.errors import ConfigError
 from bridge.evse import Evse
-from bridge.gateway.config import CsmsConfig, EvseConfig, PlugTokenConfig, StationConfig
+from bridge.gateway.config import CsmsConfig, EvseConfig, PlugTokenConfig, ReceivingPointConfig, StationConfig
 from bridge.gateway.first_values import read_first_values, value_text
 from bridge.policies import PlugSource
 from bridge.station.backoff import BackOffSettings
 from bridge.station.device_model import Change, DeviceModel, EvseTraits
+from bridge.station.device_model_index import Place
 from bridge.station.device_model_live import bind_live, most_power_name
-from bridge.station.device_model_table import Key
+from bridge.station.device_model_table import TABLE, TABLE_WITH_METER, Key
 from bridge.station.link import Dialer, Link, LinkSettings
 from bridge.station.link_websocket import WebSocketDialer, WebSocketSettings
 from bridge.station.messages import ChargingStation, IdToken, IdTokenKind
@@ -29,7 +30,7 @@ from bridge.station.network_profiles import Profile
 from bridge.station.position import EvseSettings
 from bridge.station.rpc import VersionAdapter
 from bridge.station.station import Station, StationSettings
-from bridge.station.v2x_variables import bind_v2x
+from bridge.station.v2x_variables import WITH_MODES, bind_balancing, bind_v2x
 from bridge.store.keeper import Keeper
 from bridge.store.port import Store
 
@@ -58,10 +59,12 @@ async def make_station(
     keeper: Keeper,
     clock: Clock,
     grid: bool = False,
+    point: ReceivingPointConfig | None = None,
 ) -> Station:
-    """A station that has taken up its earlier life, ready to run; `grid`: the site's connection has a limit."""
+    """A station that has taken up its earlier life, ready to run; `grid`: the site's connection has a limit; `point`:
+    that connection, where there is a meter in it."""
     stored = await store.settings(config.id)
-    model = device_model_for(config, stored)
+    model = device_model_for(config, stored, point)
     adapter = Adapter()
     network = network_for(config, store, model, stored, dialer)
     link = Link(network, adapters_for(config.csms), clock, settings=link_settings(model))
@@ -85,6 +88,8 @@ async def make_station(
     bind_live(station)
     _bind_hands_off(station)
     bind_v2x(station)
+    if point is not None:
+        bind_balancing(station)
     station.wishes.targets.bind()
     await station.restore()
     station.wishes.external.restore(stored, grid=grid)
@@ -104,12 +109,36 @@ def _adapter(version: str) -> VersionAdapter:
     return v21.Adapter()
 
 
-def device_model_for(config: StationConfig, stored: Mapping[str, str]) -> DeviceModel:
-    """The variables of a station: the site's first values, under what a CSMS has set later."""
+def device_model_for(
+    config: StationConfig, stored: Mapping[str, str], point: ReceivingPointConfig | None
+) -> DeviceModel:
+    """The variables of a station: the site's first values, under what a CSMS has set later. Those of load balancing are
+    there where the site has a meter in its connection (`point`) and lets a CSMS say modes."""
     traits = {evse.id: EvseTraits(_most_power(evse.id, stored), phases=evse.grid.phases) for evse in config.evses}
-    shared = read_first_values(config.variables_file, traits) if config.variables_file else {}
-    own = {name: value_text(value) for name, value in config.variables.items()}
-    return DeviceModel(traits, shared | own, stored)
+    first = _thresholds(config, point) if point is not None else {}
+    table = TABLE_WITH_METER if point is not None and balances(config) else TABLE
+    if config.variables_file:
+        first |= read_first_values(config.variables_file, traits, table)
+    first |= {name: value_text(value) for name, value in config.variables.items()}
+    return DeviceModel(traits, first, stored, table=table)
+
+
+def balances(config: StationConfig) -> bool:
+    """Whether an EVSE may be asked to balance the load of the site, if that has a grid meter (Q09)."""
+    return any(WITH_MODES & set(evse.discharge) for evse in config.evses)
+
+
+def _thresholds(config: StationConfig, point: ReceivingPointConfig) -> dict[str, str]:
+    """What the site says by itself (W): the contract is not to be passed, nor is anything to flow back into the grid.
+    Where it says neither, a CSMS has to."""
+    values = {}
+    if point.contract_power is not None:
+        values[Key.BALANCING_UPPER_THRESHOLD] = point.contract_power // 1000 - point.contract_margin
+    if not point.reverse_flow:
+        values[Key.BALANCING_LOWER_THRESHOLD] = point.margin
+    if not balances(config):
+        return {}
+    return {str(Place(key, evse.id)): str(value) for key, value in values.items() for evse in config.evses}
 
 
 def _most_power(evse_id: int, stored: Mapping[str, str]) -> int | None:

@@ -68,6 +68,7 @@ class Units:
         self._keeper = keeper
         self._quarantined: dict[str, str] = {}
         self.contract_matters: Callable[[], bool] = lambda: False  # somebody wants what a contract holds back
+        self.balancing_matters: Callable[[], bool] = lambda: False  # somebody follows the load of the site
         self._owner = dict(_owners(site))
         self._turns = Turns()
         self.controllers = {name: self._controller(name, lan, unique_id) for name, lan in lans.items()}
@@ -200,7 +201,7 @@ class Units:
         """Whether energy flows, or is wanted to, at a unit that is measured, or guarded, by a meter."""
         point = self._site.receiving_point
         everybody = point is not None and _use(point) == use
-        if everybody and self.contract_matters():
+        if everybody and (self.contract_matters() or self.balancing_matters()):
             return True
         units = (
             self.runners[evse.unit].unit

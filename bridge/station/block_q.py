@@ -60,9 +60,17 @@ class OperationModes:
             return told
         start = epoch_ms(told.schedule_start)
         composite = self._composite(position, start)
-        periods = told.charging_schedule_period
-        modes = [self._mode(composite, start + period.start_period * 1000) for period in periods]
-        return replace(told, charging_schedule_period=tuple(map(_in_mode, periods, modes)))
+
+        def in_words(period: ChargingSchedulePeriod) -> ChargingSchedulePeriod:
+            at = start + period.start_period * 1000
+            mode = self._mode(composite, at)
+            if mode is not OperationMode.LOCAL_LOAD_BALANCING:
+                return _in_mode(period, mode)
+            most = 0 if not position.may_discharge else composite.most_discharge_at(at)
+            limit = None if most is None else position.grid.limit(told.charging_rate_unit, most, period.number_phases)
+            return replace(period, operation_mode=mode, discharge_limit=limit)  # what will flow nobody knows yet
+
+        return replace(told, charging_schedule_period=tuple(map(in_words, told.charging_schedule_period)))
 
     def _composite(self, position: Position, now: int) -> Composite:
         courses = {position.evse_id: position.course}

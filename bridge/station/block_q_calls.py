@@ -1,4 +1,4 @@
-"""What only a CSMS of OCPP 2.1 asks: of bidirectional transactions (block Q) and of dynamic profiles (K28).
+"""What only a CSMS of OCPP 2.1 asks of bidirectional transactions (block Q).
 
 A unit here has no ISO 15118, so there is no service that could be negotiated anew with the vehicle: which way energy
 may go is the site's word and the profiles'. Nothing is pretended; each is answered with the reason.
@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.station.link import Answer
 from bridge.station.messages import (
-    ChargingProfileStatus,
     NotifyAllowedEnergyTransferRequest,
     NotifyAllowedEnergyTransferResponse,
     NotifyAllowedEnergyTransferStatus,
     Request,
     StatusInfo,
-    UpdateDynamicScheduleRequest,
-    UpdateDynamicScheduleResponse,
 )
 from bridge.station.reason_codes import ReasonCode
 
@@ -29,10 +26,7 @@ if TYPE_CHECKING:
 def answers(station: Station) -> dict[type[Request[Any]], Callable[[Any], Awaitable[Answer]]]:
     """The handlers of one station."""
     calls = _BlockQCalls(station)
-    return {
-        NotifyAllowedEnergyTransferRequest: calls.allowed_transfer,
-        UpdateDynamicScheduleRequest: calls.update_schedule,
-    }
+    return {NotifyAllowedEnergyTransferRequest: calls.allowed_transfer}
 
 
 class _BlockQCalls:
@@ -49,11 +43,3 @@ class _BlockQCalls:
             )
         info = StatusInfo(ReasonCode.UNSUPPORTED_REQUEST, "without ISO 15118 no energy transfer can be renegotiated")
         return NotifyAllowedEnergyTransferResponse(rejected, info)
-
-    async def update_schedule(self, request: UpdateDynamicScheduleRequest) -> Answer:
-        """K28.FR.11: no profile is dynamic here (K01.FR.121)."""
-        number = request.charging_profile_id
-        known = any(item.profile.id == number for item in self._station.charging.installed)
-        said = f"profile {number} is not dynamic" if known else f"there is no profile {number}"
-        info = StatusInfo(ReasonCode.INVALID_PROFILE, said)
-        return UpdateDynamicScheduleResponse(ChargingProfileStatus.REJECTED, info)

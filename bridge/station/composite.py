@@ -19,7 +19,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
-from bridge.station.limits import Grid, InstalledProfile, Terms, epoch_ms, from_epoch_ms, power_of, toward_zero
+from bridge.station.limits import (
+    RATES_IN_MILLIWATT,
+    Grid,
+    InstalledProfile,
+    Terms,
+    epoch_ms,
+    from_epoch_ms,
+    power_of,
+    toward_zero,
+)
 from bridge.station.messages import ChargingProfilePurpose, ChargingRateUnit, ChargingSchedulePeriod
 from bridge.station.sweep import Line, TooManyEdges, Track, leading, next_edge, together
 
@@ -89,7 +98,9 @@ class Composite:
     `transaction_id` chooses the TxProfiles; those of a start that has not become a transaction carry none and count
     only while `transaction_id` is None and `pending_start` is set. `power_path_closed` (ms) is where relative schedules
     begin; while energy cannot flow yet, that is `now` (K08.FR.06: as if a transaction were going on). Where the site
-    has withdrawn its leave since the profile came (`may_discharge`), an order to discharge is one to pause.
+    has withdrawn its leave since the profile came (`may_discharge`), an order to discharge is one to pause. `balance`
+    (mW, signed) is the setpoint of the moment where a period leaves it to load balancing (Q09); None: it is not asked
+    what flows, and such a period only says how much may be charged.
     """
 
     def __init__(
@@ -103,9 +114,11 @@ class Composite:
         power_path_closed: int | None = None,
         pending_start: bool = False,
         may_discharge: bool = True,
+        balance: int | None = 0,
     ) -> None:
         ready = now if power_path_closed is None else power_path_closed
         self._may_discharge = may_discharge
+        self._balance = balance
         self._voices: tuple[list[Track[Terms]], ...] = tuple([] for _ in _Voice)
         for item in profiles:
             if _applies(item, evse_id, transaction_id, pending_start):
@@ -125,6 +138,11 @@ class Composite:
         """Below this (mW) charging is of little use (minChargingRate, K01.FR.21); 0 if nobody says so."""
         lead = _lead(self._words_at(at))
         return 0 if lead is None else power_of(lead.efficient, lead.phases)
+
+    def most_discharge_at(self, at: int) -> int | None:
+        """What the dischargeLimit of who leads lets flow out (mW, not above zero); None if there is none."""
+        lead = _lead(self._words_at(at))
+        return None if lead is None or lead.least is None else power_of(lead.least, lead.phases)
 
     def explain_at(self, at: int) -> Explained:
         """The words that make the limit what it is."""
@@ -168,7 +186,8 @@ class Composite:
         lead = default if own is None else own
         order = most = least = phases = None
         if lead is not None:
-            if station_max is station_external is evse_external is None:
+            alone = station_max is station_external is evse_external is None
+            if alone and not lead.balances:
                 return (lead.alone if self._may_discharge else max(0, lead.alone)), lead.phases
             order, most, least, phases = lead.order, lead.most, lead.least, lead.phases
         for terms in (station_max, station_external, evse_external):
@@ -177,6 +196,8 @@ class Composite:
             phases = terms.phases if phases is None else min(phases, terms.phases)
             most = _lower(most, terms.most)
             least = _higher(least, terms.least)
+        if lead is not None and lead.balances and phases is not None and self._balance is not None:
+            order = self._balance * RATES_IN_MILLIWATT // phases
         rate = most if order is None else _clamped(order, most, least)
         if rate is None or phases is None:
             return None, phases

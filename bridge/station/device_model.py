@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import TypeAlias
 
 from bridge import evse as port
@@ -83,6 +84,8 @@ Guard: TypeAlias = Callable[[str], Complaint]
 Listener: TypeAlias = Callable[[Change], None]
 
 _CATALOGUE = Catalogue(TABLE)
+#: Of other tables, shared by all stations that have them.
+_catalogue_of = lru_cache(maxsize=2)(Catalogue)
 
 
 class DeviceModel:
@@ -101,7 +104,7 @@ class DeviceModel:
         *,
         table: Sequence[Row] = TABLE,
     ) -> None:
-        self.catalogue = _CATALOGUE if table is TABLE else Catalogue(table)
+        self.catalogue = _CATALOGUE if table is TABLE else _catalogue_of(tuple(table))
         self.evse_ids = tuple(evses)
         self.dropped: list[str] = []
         self._told: dict[Place, str] = {}  # what the CSMS hears, where it is not the table's default

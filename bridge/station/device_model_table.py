@@ -102,6 +102,7 @@ class Key(StrEnum):
     SMART_PERIODS_PER_SCHEDULE = "SmartChargingCtrlr.PeriodsPerSchedule"
     SMART_PROFILE_STACK_LEVEL = "SmartChargingCtrlr.ProfileStackLevel"
     SMART_RATE_UNIT = "SmartChargingCtrlr.RateUnit"
+    SMART_DYNAMIC_PROFILES = "SmartChargingCtrlr.SupportsFeature[DynamicProfiles]"
 
     STATION_AVAILABLE = "ChargingStation.Available"
     STATION_AVAILABILITY_STATE = "ChargingStation.AvailabilityState"
@@ -127,6 +128,10 @@ class Key(StrEnum):
     BIDIRECTIONAL_ENABLED = "V2XChargingCtrlr.Enabled"
     BIDIRECTIONAL_MODES = "V2XChargingCtrlr.SupportedOperationModes"
     BIDIRECTIONAL_TRANSFERS = "V2XChargingCtrlr.SupportedEnergyTransferModes"
+    BALANCING_UPPER_THRESHOLD = "V2XChargingCtrlr.LocalLoadBalancing[UpperThreshold]"
+    BALANCING_LOWER_THRESHOLD = "V2XChargingCtrlr.LocalLoadBalancing[LowerThreshold]"
+    BALANCING_UPPER_OFFSET = "V2XChargingCtrlr.LocalLoadBalancing[UpperOffset]"
+    BALANCING_LOWER_OFFSET = "V2XChargingCtrlr.LocalLoadBalancing[LowerOffset]"
     CONNECTED_EV_VEHICLE_ID = "ConnectedEV.VehicleID"
     CONNECTED_EV_STATE_OF_CHARGE = "ConnectedEV.StateOfCharge"
 
@@ -430,6 +435,22 @@ TABLE: tuple[Row, ...] = (
     _fact(Key.SMART_PERIODS_PER_SCHEDULE, 1024),
     _fact(Key.SMART_PROFILE_STACK_LEVEL, 99),
     Row(Key.SMART_RATE_UNIT, Data.MEMBER_LIST, ",".join(ChargingRateUnit), values=tuple(ChargingRateUnit)),
+    _flag(Key.SMART_DYNAMIC_PROFILES, True, Mutability.READ_ONLY),  # OCPP 2.1's; 2.0.1 has no such profiles
+)
+
+
+def _balancing(key: Key, default: str = "") -> Row:
+    return Row(key, Data.DECIMAL, default, "W", -1_000_000, 1_000_000, mutability=_RW, scope=Scope.EVSE)
+
+
+#: ... and of a station whose site has a grid meter by which it balances the load (OCPP 2.1, Q09). A threshold that the
+#: site does not suggest has no value until it is set.
+TABLE_WITH_METER: tuple[Row, ...] = (
+    *TABLE,
+    _balancing(Key.BALANCING_UPPER_THRESHOLD),
+    _balancing(Key.BALANCING_LOWER_THRESHOLD),
+    _balancing(Key.BALANCING_UPPER_OFFSET, "0"),
+    _balancing(Key.BALANCING_LOWER_OFFSET, "0"),
 )
 
 
@@ -490,7 +511,13 @@ _READ_BY: Mapping[str, tuple[Key, ...]] = {
         Key.QUEUE_ALL_MESSAGES,
     ),
     "station.targets": tuple(key for key in Key if key.startswith("EVSE.Target")),
-    "station.v2x_variables": (Key.BIDIRECTIONAL_ENABLED,),
+    "station.v2x_variables": (
+        Key.BIDIRECTIONAL_ENABLED,
+        Key.BALANCING_UPPER_THRESHOLD,
+        Key.BALANCING_LOWER_THRESHOLD,
+        Key.BALANCING_UPPER_OFFSET,
+        Key.BALANCING_LOWER_OFFSET,
+    ),
     "station.wishes": (Key.EVSE_HANDS_OFF,),
 }
 #: What can be set without anybody who reacts, and why that is no pretence.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from bridge.station.dynamic_profiles import is_dynamic
 from bridge.station.messages import (
     ChargingLimitSource,
     ChargingProfile,
@@ -30,7 +31,7 @@ DEFAULT_PHASES = 3
 #: A limit beyond this (W or A; no grid has it) counts as this: what is computed with it stays an integer of some size.
 _MOST_LIMIT = 1e9
 #: A rate is a power per phase in sixths of a uW: so a third, a half and a product of mA and mV are whole.
-_RATES_IN_MILLIWATT = 6000
+RATES_IN_MILLIWATT = 6000
 _RATES_IN_MICROWATT = 6
 _CYCLE = {RecurrencyKind.DAILY: 86_400_000, RecurrencyKind.WEEKLY: 7 * 86_400_000}
 #: Only these order a discharge by a limit below zero; the others are bounds on charging.
@@ -77,7 +78,7 @@ class Grid:
         if unit is ChargingRateUnit.A:
             return thousandths * self.voltage * _RATES_IN_MICROWATT
         presumed = self.phases if self.direct_current else _presumed(number_phases)
-        return thousandths * _RATES_IN_MILLIWATT // presumed
+        return thousandths * RATES_IN_MILLIWATT // presumed
 
     def power(self, unit: ChargingRateUnit, limit: float, number_phases: int | None = None) -> int:
         """A limit in mW, rounded toward zero. Signed."""
@@ -97,15 +98,15 @@ def _presumed(number_phases: int | None) -> int:
 
 def power_of(rate: int, phases: int) -> int:
     """The power (mW) of a rate on so many phases, rounded toward zero."""
-    return toward_zero(rate * phases, _RATES_IN_MILLIWATT)
+    return toward_zero(rate * phases, RATES_IN_MILLIWATT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Terms:
     """What a profile says from one instant to the next, as rates per phase: `most` bounds charging, `least` (zero or
-    below) bounds discharging, and `order` is a power that is to flow, as far as bounds let it. Charging below
-    `efficient` is of little use (minChargingRate). `period` says it in the words of the `profile` (its id); `alone` is
-    the limit (mW) while nobody else says anything."""
+    below) bounds discharging, and `order` is a power that is to flow, as far as bounds let it; where it `balances` that
+    is computed from the load (Q09). Charging below `efficient` is of little use (minChargingRate). `period` says it in
+    the words of the `profile` (its id); `alone` is the limit (mW) while nobody else says anything."""
 
     profile: int
     period: ChargingSchedulePeriod
@@ -116,6 +117,7 @@ class Terms:
     least: int | None = None
     efficient: int = 0
     alone: int = 0
+    balances: bool = False
 
 
 def terms_of(profile: ChargingProfile, schedule: ChargingSchedule, period: ChargingSchedulePeriod, grid: Grid) -> Terms:
@@ -145,16 +147,21 @@ def terms_of(profile: ChargingProfile, schedule: ChargingSchedule, period: Charg
 def _ordered(
     profile: ChargingProfile, period: ChargingSchedulePeriod, unit: ChargingRateUnit, words: Words, grid: Grid
 ) -> Terms:
-    """A setpoint between its own bounds (2.1 Q03; a limit caps it), or none at all: to be idle is to move nothing."""
+    """A setpoint between its own bounds (2.1 Q03; a limit caps it), bounds alone for one that is computed (Q09.FR.05),
+    or none at all: to be idle is to move nothing."""
     phases = grid.used_phases(period.number_phases)
-    if words.setpoint is None:
-        return Terms(profile.id, period, unit, phases, order=0, most=0)
 
     def rate(number: float) -> int:
         return grid.rate(unit, number, period.number_phases)
 
-    order, most = rate(words.setpoint), rate(MOST if words.limit is None else words.limit)
     least = None if words.discharge_limit is None else rate(words.discharge_limit)
+    if words.balances:
+        bound = None if words.limit is None else rate(words.limit)
+        alone = power_of(bound or 0, phases)
+        return Terms(profile.id, period, unit, phases, None, bound, least, alone=alone, balances=True)
+    if words.setpoint is None:
+        return Terms(profile.id, period, unit, phases, order=0, most=0)
+    order, most = rate(words.setpoint), rate(MOST if words.limit is None else words.limit)
     alone = min(order, most) if least is None else max(min(order, most), least)
     return Terms(profile.id, period, unit, phases, order, most, least, alone=power_of(alone, phases))
 
@@ -164,14 +171,23 @@ def compile_plan(profile: ChargingProfile, grid: Grid) -> Plan[Terms]:
     profile (K01.FR.34)."""
     schedule = profile.charging_schedule[0]
     cycle = _cycle(profile)
+    lapse, valid_to = _lapse(profile), None if profile.valid_to is None else epoch_ms(profile.valid_to)
     return Plan(
         starts=tuple(period.start_period * 1000 for period in schedule.charging_schedule_period),
         values=tuple(terms_of(profile, schedule, period, grid) for period in schedule.charging_schedule_period),
-        length=_length(schedule, cycle),
+        length=_length(schedule, cycle) if lapse is None else None,
         cycle=cycle,
         valid_from=None if profile.valid_from is None else epoch_ms(profile.valid_from),
-        valid_to=None if profile.valid_to is None else epoch_ms(profile.valid_to),
+        valid_to=min((end for end in (valid_to, lapse) if end is not None), default=None),
     )
+
+
+def _lapse(profile: ChargingProfile) -> int | None:
+    """Until when (ms since 1970) a dynamic profile is valid without another update (2.1 K28.FR.13, K28.FR.15)."""
+    duration = profile.charging_schedule[0].duration
+    if not is_dynamic(profile) or profile.dyn_update_time is None or duration is None:
+        return None
+    return epoch_ms(profile.dyn_update_time) + duration * 1000
 
 
 def _cycle(profile: ChargingProfile) -> int | None:
@@ -223,8 +239,11 @@ class InstalledProfile:
     def begin(self, energy_ready: int) -> int:
         """Where the schedule begins (ms since 1970): at its startSchedule (K01.FR.30, K01.FR.40), and a relative one
         when the EVSE is ready to deliver energy (K01.FR.42; section K 3.3). One that comes from outside belongs to no
-        transaction: it begins when it came (K01.FR.41)."""
+        transaction: it begins when it came (K01.FR.41). A dynamic one is in force whatever its dynUpdateTime says
+        (2.1 K28.FR.02): a clock that is set back must not take it away."""
         profile = self.profile
+        if is_dynamic(profile) and profile.dyn_update_time is not None:
+            return 0
         start = profile.charging_schedule[0].start_schedule
         if profile.charging_profile_kind is ChargingProfileKind.RELATIVE or start is None:
             return self.since if self.external and self.since is not None else energy_ready

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from bridge.station.dynamic_profiles import is_dynamic
 from bridge.station.messages import (
     ChargingProfile,
-    ChargingProfileKind,
     ChargingProfilePurpose,
     ChargingSchedule,
     ChargingSchedulePeriod,
@@ -33,7 +33,6 @@ class Feature(NamedTuple):
 
 
 _Purpose = ChargingProfilePurpose
-_DYNAMIC: Final = ChargingProfileKind.DYNAMIC
 _PHASES: Final = ("_L2", "_L3")
 #: What else a period may have that nothing here can follow.
 _REACTIVE: Final = "setpointReactive"
@@ -57,7 +56,8 @@ def _additional(profile: ChargingProfile) -> bool:
 
 
 def _updated(profile: ChargingProfile) -> bool:
-    return profile.dyn_update_interval is not None or profile.dyn_update_time is not None
+    told = profile.dyn_update_interval is not None or profile.dyn_update_time is not None
+    return told and not is_dynamic(profile)
 
 
 def _single_phases(profile: ChargingProfile) -> bool:
@@ -77,12 +77,11 @@ _SCHEDULE: Final = ReasonCode.INVALID_SCHEDULE
 FEATURES: Final[tuple[Feature, ...]] = (
     Feature(("2.1 K01.FR.120",), ReasonCode.UNSUPPORTED_PURPOSE, "no additional purposes are supported", _additional),
     Feature(
-        ("2.1 K01.FR.121",),
-        ReasonCode.UNSUPPORTED_KIND,
-        "dynamic profiles are not supported",
-        lambda profile: profile.charging_profile_kind is _DYNAMIC,
+        ("2.1 K01.FR.122", "2.1 K28.FR.04"),
+        ReasonCode.INVALID_PROFILE,
+        "only a dynamic profile is updated",
+        _updated,
     ),
-    Feature(("2.1 K01.FR.122",), ReasonCode.INVALID_PROFILE, "only a dynamic profile is updated", _updated),
     Feature(
         ("2.1 K01.FR.123",),
         _SCHEDULE,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from bridge.evse import Evse, Mode, Observed, Wanted
 from bridge.policies import AfterDischarge, DischargeWay, LocalPolicy, PlugSource
 from bridge.station.composite import Grid
+from bridge.station.load_balancing import Balancing
 from bridge.station.messages import IdToken
 from bridge.station.profiles import EvseRules
 from bridge.station.session import Session
@@ -46,6 +47,7 @@ class Position:
     power_path_closed: int | None = None  # ms since 1970
     hands_off: bool = False
     v2x_enabled: bool = True  # the CSMS's own switch (V2XChargingCtrlr.Enabled)
+    balancing: Balancing | None = None  # where the site has a grid meter (Q09)
     held: str | None = None  # why what the profiles say is not followed now
     stopping: bool = False  # energy that nobody has a right to is being stopped
     inoperative: bool = False
@@ -85,6 +87,7 @@ class Position:
             self.grid,
             most,
             may_discharge=self.may_discharge,
+            balance=0 if self.balancing is None else self.balancing.setpoint,
         )
 
     @property
@@ -98,7 +101,14 @@ class Position:
             ocpp_21=DischargeWay.OCPP_2_1 in self.ways,
             can_discharge=self.can_discharge,
             transaction_id=self.session.transaction_id,
+            balancing=self.balances,
+            no_thresholds=None if self.balancing is None else self.balancing.trouble,
         )
+
+    @property
+    def balances(self) -> bool:
+        """Whether it may be asked to balance the load of the site (Q09.FR.01)."""
+        return self.balancing is not None and self.can_discharge
 
     @property
     def ways(self) -> frozenset[DischargeWay]:

@@ -6,7 +6,7 @@ is `composite`'s subject, what is replaced, cleared and reported is `profile_sto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -14,6 +14,7 @@ from math import isfinite
 from typing import TypeAlias
 
 from bridge.policies import DischargeWay
+from bridge.station.dynamic_profiles import is_dynamic, shape_problem
 from bridge.station.limits import DEFAULT_PHASES, InstalledProfile
 from bridge.station.messages import (
     ChargingProfile,
@@ -28,7 +29,7 @@ from bridge.station.messages import (
 )
 from bridge.station.operation_modes import FEATURES, Feature
 from bridge.station.reason_codes import ReasonCode
-from bridge.station.v2x import SUPPORTED, problem_of, speaks, words_of
+from bridge.station.v2x import SUPPORTED, WITH_METER, balances, problem_of, speaks, words_of
 
 _Purpose = ChargingProfilePurpose
 _Kind = ChargingProfileKind
@@ -42,7 +43,8 @@ _DEFAULT_MODE = OperationMode.CHARGING_ONLY
 @dataclass(frozen=True, slots=True)
 class EvseRules:
     """What counts at one EVSE now. `phase` is the phase that a single-phase EVSE stands on. `negative_limit` and
-    `custom_data` are ways to order a discharge that the site has opened; `can_discharge` is the unit's word."""
+    `custom_data` are ways to order a discharge that the site has opened; `can_discharge` is the unit's word. Whether it
+    balances the load of the site (`balancing`), and why it cannot as long as its thresholds are as they are."""
 
     direct_current: bool = True
     phases: int = 1
@@ -53,6 +55,8 @@ class EvseRules:
     transaction_id: str | None = None
     phase_switching: bool = False
     phase: int = 1
+    balancing: bool = False
+    no_thresholds: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +166,14 @@ def check_start_profile(
     return _judge(Case(evse_id, profile, rules, installed, starting=True))
 
 
-def _judge(case: Case) -> Verdict:
-    for rule in RULES:
+def check_update(evse_id: int, profile: ChargingProfile, rules: ProfileRules) -> Verdict:
+    """Judge a dynamic profile with the values of an update (2.1 K28.FR.06): what it says. Where it belongs was judged
+    when it was set."""
+    return _judge(Case(evse_id, profile, rules), _OF_VALUES)
+
+
+def _judge(case: Case, table: Sequence[Rule] | None = None) -> Verdict:
+    for rule in RULES if table is None else table:
         if said := rule.check(case):
             return Verdict(ChargingProfileStatus.REJECTED, rule.reason, said, clauses=rule.clauses)
     replaces = tuple(item.profile.id for item in case.installed if item.profile.id == case.profile.id)
@@ -246,6 +256,10 @@ def _binds(case: Case) -> bool:
 # -- what it says of time
 
 
+def _dynamic_shape(case: Case) -> str | None:
+    return shape_problem(case.profile)
+
+
 def _several_schedules(case: Case) -> str | None:
     return None if len(case.profile.charging_schedule) == 1 else "exactly one chargingSchedule is taken"
 
@@ -262,13 +276,17 @@ def _relative_max(case: Case) -> str | None:
 
 
 def _no_start(case: Case) -> str | None:
-    relative = case.profile.charging_profile_kind is _Kind.RELATIVE
-    return None if relative or case.schedule.start_schedule is not None else "startSchedule must be given here"
+    right = _starts_by_itself(case) or case.schedule.start_schedule is not None
+    return None if right else "startSchedule must be given here"
 
 
 def _needless_start(case: Case) -> str | None:
-    relative = case.profile.charging_profile_kind is _Kind.RELATIVE
-    return "startSchedule must be absent here" if relative and case.schedule.start_schedule is not None else None
+    wrong = _starts_by_itself(case) and case.schedule.start_schedule is not None
+    return "startSchedule must be absent here" if wrong else None
+
+
+def _starts_by_itself(case: Case) -> bool:
+    return case.profile.charging_profile_kind is _Kind.RELATIVE or is_dynamic(case.profile)
 
 
 def _validity(case: Case) -> str | None:
@@ -369,9 +387,24 @@ def _operation_mode(case: Case) -> str | None:
         return None
     if _bounds(case.purpose):
         return f"a {case.purpose} has no operationMode but {_DEFAULT_MODE}"
-    had = SUPPORTED if all(evse.ocpp_21 for evse in case.rules.of(case.evse_id)) else {_DEFAULT_MODE}
+    evses = case.rules.of(case.evse_id)
+    had: Set[OperationMode] = WITH_METER if all(evse.balancing for evse in evses) else SUPPORTED
+    if not all(evse.ocpp_21 for evse in evses):
+        had = {_DEFAULT_MODE}
     wrong = sorted(asked - had)
     return f"operationMode {wrong[0]} is none of {', '.join(sorted(had))} here" if wrong else None
+
+
+def _no_balancing(case: Case) -> str | None:
+    if not any(balances(period) for period in case.periods) or all(e.balancing for e in case.rules.of(case.evse_id)):
+        return None
+    return f"load balancing is not had at EVSE {case.evse_id}: it takes a grid meter, and a unit that may discharge"
+
+
+def _no_thresholds(case: Case) -> str | None:
+    if not any(balances(period) for period in case.periods):
+        return None
+    return next((evse.no_thresholds for evse in case.rules.of(case.evse_id) if evse.no_thresholds), None)
 
 
 # -- phases, of AC
@@ -464,10 +497,25 @@ def _room(case: Case) -> str | None:
     return f"{most} profiles are installed" if len(case.others) >= most else None
 
 
+_OF_FEATURES = tuple(Rule(feature.clauses, feature.reason, _check(feature)) for feature in FEATURES)
+#: What a period may say of power.
+_OF_POWER: tuple[Rule, ...] = (
+    Rule(("ChargingSchedulePeriodType.limit",), ReasonCode.INVALID_SCHEDULE, _no_number),
+    Rule(("ChargingScheduleType.minChargingRate",), ReasonCode.INVALID_SCHEDULE, _minimum),
+    Rule(("2.1 Q09.FR.01",), ReasonCode.UNSUPPORTED_PARAM, _no_balancing),
+    Rule(("2.1 K01.FR.114", "2.1 K01.FR.115"), ReasonCode.INVALID_OPERATION_MODE, _operation_mode),
+    Rule(("2.1 K01.FR.115", "2.1 Q10.FR.02", "2.1 V2X.05"), ReasonCode.INVALID_SCHEDULE, _words),
+    Rule(("K 3.2", "translation.md, Discharge"), ReasonCode.INVALID_SCHEDULE, _negative_bound),
+    Rule(("translation.md, Discharge",), ReasonCode.INVALID_SCHEDULE, _discharge),
+    Rule(("2.1 K01.FR.115", "translation.md, Discharge"), ReasonCode.INVALID_SCHEDULE, _steering),
+)
+#: What an update of a dynamic profile can make wrong.
+_OF_VALUES = (*_OF_FEATURES, *_OF_POWER)
+
 #: What is looked at, in order; the first that has something to say is the answer.
 RULES: tuple[Rule, ...] = (
     Rule(("K01.FR.28",), ReasonCode.UNKNOWN_EVSE, _unknown_evse),
-    *(Rule(feature.clauses, feature.reason, _check(feature)) for feature in FEATURES),
+    *_OF_FEATURES,
     Rule(("K01.FR.22", "K02.FR.07", "K03.FR.08"), ReasonCode.INVALID_PROFILE, _external_purpose),
     Rule(("F01.FR.09", "K05.FR.02"), ReasonCode.INVALID_PROFILE, _start_purpose),
     Rule(("K01.FR.16",), ReasonCode.INVALID_PROFILE, _tx_on_station),
@@ -477,24 +525,20 @@ RULES: tuple[Rule, ...] = (
     Rule(("K01.FR.09",), ReasonCode.TX_NOT_FOUND, _no_transaction),
     Rule(("K01.FR.03",), ReasonCode.MISSING_PARAM, _missing_transaction),
     Rule(("K01.FR.33",), ReasonCode.TX_NOT_FOUND, _unknown_transaction),
+    Rule(("2.1 K28.FR.01", "2.1 K28.FR.02", "2.1 K28.FR.03"), ReasonCode.INVALID_SCHEDULE, _dynamic_shape),
     Rule(("K01.FR.34", "ChargingProfileType.chargingSchedule"), ReasonCode.INVALID_PROFILE, _several_schedules),
     Rule(("K 3.3",), ReasonCode.INVALID_PROFILE, _no_recurrency),
     Rule(("K01.FR.38",), ReasonCode.INVALID_PROFILE, _relative_max),
     Rule(("K01.FR.40",), ReasonCode.INVALID_SCHEDULE, _no_start),
-    Rule(("K01.FR.41",), ReasonCode.INVALID_SCHEDULE, _needless_start),
+    Rule(("K01.FR.41", "2.1 K28.FR.02"), ReasonCode.INVALID_SCHEDULE, _needless_start),
     Rule(("K01.FR.36", "K01.FR.37"), ReasonCode.INVALID_PROFILE, _validity),
     Rule(("ChargingScheduleType.duration",), ReasonCode.INVALID_SCHEDULE, _duration),
     Rule(("PeriodsPerSchedule",), ReasonCode.TOO_MANY_ELEMENTS, _too_many_periods),
     Rule(("K01.FR.31",), ReasonCode.INVALID_SCHEDULE, _first_period),
     Rule(("K01.FR.35",), ReasonCode.INVALID_SCHEDULE, _period_order),
     Rule(("K01.FR.26",), ReasonCode.UNSUPPORTED_RATE_UNIT, _rate_unit),
-    Rule(("ChargingSchedulePeriodType.limit",), ReasonCode.INVALID_SCHEDULE, _no_number),
-    Rule(("ChargingScheduleType.minChargingRate",), ReasonCode.INVALID_SCHEDULE, _minimum),
-    Rule(("2.1 K01.FR.114", "2.1 K01.FR.115"), ReasonCode.INVALID_OPERATION_MODE, _operation_mode),
-    Rule(("2.1 K01.FR.115", "2.1 Q10.FR.02", "2.1 V2X.05"), ReasonCode.INVALID_SCHEDULE, _words),
-    Rule(("K 3.2", "translation.md, Discharge"), ReasonCode.INVALID_SCHEDULE, _negative_bound),
-    Rule(("translation.md, Discharge",), ReasonCode.INVALID_SCHEDULE, _discharge),
-    Rule(("2.1 K01.FR.115", "translation.md, Discharge"), ReasonCode.INVALID_SCHEDULE, _steering),
+    *_OF_POWER,
+    Rule(("2.1 Q09.FR.02",), ReasonCode.MISSING_DEV_MODEL_INFO, _no_thresholds),
     Rule(("ChargingSchedulePeriodType.numberPhases",), ReasonCode.INVALID_SCHEDULE, _number_phases),
     Rule(("K01.FR.19",), ReasonCode.INVALID_SCHEDULE, _phase_to_use),
     Rule(("K01.FR.43",), ReasonCode.UNSUPPORTED_PARAM, _fewer_phases),

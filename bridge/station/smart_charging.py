@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import reduce
 
 import structlog
@@ -25,12 +26,14 @@ from bridge.station.composite import (
     station_grid,
 )
 from bridge.station.csms_time import CsmsTime
+from bridge.station.dynamic_profiles import is_dynamic, stamped, updated
 from bridge.station.limits import InstalledProfile
 from bridge.station.messages import (
     ChargingProfile,
     ChargingProfilePurpose,
     ChargingProfileStatus,
     ChargingRateUnit,
+    ChargingScheduleUpdate,
     ClearChargingProfileRequest,
     ClearChargingProfileResponse,
     ClearChargingProfileStatus,
@@ -48,7 +51,7 @@ from bridge.station.messages import (
 from bridge.station.messages.text import from_text, to_text
 from bridge.station.messages.v201 import Adapter
 from bridge.station.profile_store import clear, install, report, without_transaction
-from bridge.station.profiles import ProfileRules, Verdict, check_profile, check_start_profile
+from bridge.station.profiles import ProfileRules, Verdict, check_profile, check_start_profile, check_update
 from bridge.station.reason_codes import ReasonCode
 from bridge.store.port import ProfileRow, Store
 
@@ -69,6 +72,7 @@ class Course:
     most: int = 0  # mW, what the unit can draw at most; 0 unknown
     least: int = 0  # mW, below this the unit pauses; 0 unknown
     may_discharge: bool = True  # whether the site still allows what profiles order
+    balance: int | None = 0  # mW, the setpoint of load balancing (Q09); None: what may be charged, not what flows
 
 
 class SmartCharging:
@@ -79,6 +83,7 @@ class SmartCharging:
         self.installed: tuple[InstalledProfile, ...] = ()
         self.invalid: frozenset[int] = frozenset()  # ids of those that do not count now (maxOfflineDuration)
         self._coming: tuple[InstalledProfile, ...] = ()  # accepted, and not durable yet
+        self._going: list[Sequence[int]] = []  # ids that are being cleared
         self._grids: set[Grid] = set()
 
     def expect(self, grids: Iterable[Grid]) -> None:
@@ -123,11 +128,33 @@ class SmartCharging:
         verdict = check_profile(request.evse_id, request.charging_profile, self._accepted(), rules)
         if verdict.accepted:
             try:
-                await self._keep(request.evse_id, request.charging_profile, verdict.replaces)
+                await self._keep(request.evse_id, self._stamped(request.charging_profile), verdict.replaces)
             except StoreError as error:
                 info = StatusInfo(ReasonCode.OUT_OF_STORAGE, str(error)[:512])
                 return SetChargingProfileResponse(ChargingProfileStatus.REJECTED, info)
         return SetChargingProfileResponse(verdict.status, verdict.status_info)
+
+    async def update_schedule(self, profile_id: int, update: ChargingScheduleUpdate, rules: ProfileRules) -> Verdict:
+        """2.1 K28.FR.06, K28.FR.08: judge what a dynamic profile is to say from now on, keep it, and only then let it
+        count. What is not accepted changes nothing."""
+        cleared = any(profile_id in ids for ids in self._going)
+        item = next((one for one in self._accepted() if one.profile.id == profile_id and not cleared), None)
+        if item is None or not is_dynamic(item.profile):
+            return _not_dynamic(f"there is no profile {profile_id}" if item is None else f"{profile_id} is not dynamic")
+        profile = updated(item.profile, update, self._now())
+        verdict = check_update(item.evse_id, profile, rules)
+        if verdict.accepted:
+            try:
+                await self._keep(item.evse_id, profile, (), renews=True)
+            except StoreError as error:
+                return Verdict(ChargingProfileStatus.REJECTED, ReasonCode.OUT_OF_STORAGE, str(error))
+            if not any(one.profile is profile for one in self.installed):
+                return _not_dynamic(f"profile {profile_id} has ended")
+        return verdict
+
+    def find(self, profile_id: int) -> InstalledProfile | None:
+        """The installed profile of an id."""
+        return next((item for item in self.installed if item.profile.id == profile_id), None)
 
     def judge_start(self, evse_id: int, profile: ChargingProfile, rules: ProfileRules) -> Verdict:
         """F01.FR.26: the profile of a RequestStartTransactionRequest."""
@@ -135,7 +162,7 @@ class SmartCharging:
 
     async def bind_start(self, evse_id: int, profile: ChargingProfile, transaction_id: str | None) -> None:
         """Keep the profile of a start that was accepted, for its transaction as soon as that has an id (K05)."""
-        await self._keep(evse_id, _with_transaction(profile, transaction_id), ())
+        await self._keep(evse_id, _with_transaction(self._stamped(profile), transaction_id), ())
 
     async def drop_start(self, profile_id: int) -> None:
         """A start came to nothing: so does its profile."""
@@ -144,7 +171,7 @@ class SmartCharging:
 
     async def begin(self, evse_id: int, transaction_id: str) -> None:
         """A transaction has begun: the profile that waited for it is its own now."""
-        for item in self.installed:
+        for item in self._accepted():
             if item.evse_id == evse_id and item.waits:
                 bound = _with_transaction(item.profile, transaction_id)
                 try:
@@ -158,6 +185,13 @@ class SmartCharging:
         _, _, gone = clear(self.installed, request)
         if not gone:
             return ClearChargingProfileResponse(ClearChargingProfileStatus.UNKNOWN)
+        self._going.append(gone)
+        try:
+            return await self._cleared(gone)
+        finally:
+            self._going.remove(gone)
+
+    async def _cleared(self, gone: Sequence[int]) -> ClearChargingProfileResponse:
         await self._store.delete_profiles(self._station, gone)
         self.installed = tuple(item for item in self.installed if item.external or item.profile.id not in gone)
         return ClearChargingProfileResponse(ClearChargingProfileStatus.ACCEPTED)
@@ -200,6 +234,7 @@ class SmartCharging:
     ) -> GetCompositeScheduleResponse:
         now = self._time.utc()
         unit = request.charging_rate_unit or ChargingRateUnit.W
+        courses = {evse_id: replace(course, balance=None) for evse_id, course in courses.items()}
         refusal = self._cannot_tell(request, unit, courses, rules)
         if now is None or refusal:
             return GetCompositeScheduleResponse(GenericStatus.REJECTED, refusal)
@@ -248,6 +283,7 @@ class SmartCharging:
             power_path_closed=closed,
             pending_start=course.transaction_id is None,
             may_discharge=course.may_discharge,
+            balance=course.balance,
         )
 
     def _of_station(self, courses: Mapping[int, Course], now: int) -> StationComposite:
@@ -305,13 +341,25 @@ class SmartCharging:
             raise StoreError(f"profile {profile.id} has {len(text)} characters; {LONGEST_PROFILE} can be kept")
         return text
 
-    async def _keep(self, evse_id: int, profile: ChargingProfile, replaces: Sequence[int]) -> None:
+    def _now(self) -> datetime | None:
+        """To the ms, as the store keeps it."""
+        utc = self._time.presumed()
+        return None if utc is None else from_epoch_ms(epoch_ms(utc))
+
+    def _stamped(self, profile: ChargingProfile) -> ChargingProfile:
+        return stamped(profile, self._now())
+
+    async def _keep(
+        self, evse_id: int, profile: ChargingProfile, replaces: Sequence[int], *, renews: bool = False
+    ) -> None:
+        """Durable, then installed; one that `renews` only where the profile is there still."""
         item = InstalledProfile(evse_id, profile)
         row = ProfileRow(profile.id, evse_id, profile.transaction_id, self._text(evse_id, profile))
         self._coming = (*self._coming, item)
         try:
             await self._store.put_profile(self._station, row, replaces)
-            if any(one is item for one in self._coming):  # else its transaction has ended meanwhile
+            there = not renews or self.find(profile.id) is not None
+            if there and any(one is item for one in self._coming):  # else its transaction has ended meanwhile
                 self.installed = install(self.installed, self._prepare(item))
         finally:
             self._coming = tuple(one for one in self._coming if one is not item)
@@ -343,6 +391,10 @@ def _shared(
         if limit is None or limit > 0
     }
     return dict(share(bound, charging, minimums))
+
+
+def _not_dynamic(why: str) -> Verdict:
+    return Verdict(ChargingProfileStatus.REJECTED, ReasonCode.INVALID_PROFILE, why, clauses=("2.1 K28.FR.11",))
 
 
 def _with_transaction(profile: ChargingProfile, transaction_id: str | None) -> ChargingProfile:

@@ -17,6 +17,8 @@ from bridge.station.messages import (
     ReportChargingProfilesRequest,
     Request,
     SetChargingProfileRequest,
+    UpdateDynamicScheduleRequest,
+    UpdateDynamicScheduleResponse,
 )
 from bridge.station.timer import Timer
 
@@ -37,6 +39,7 @@ def answers(station: Station) -> dict[type[Request[Any]], Callable[[Any], Awaita
         ClearChargingProfileRequest: calls.clear_profile,
         GetChargingProfilesRequest: calls.profiles,
         GetCompositeScheduleRequest: calls.composite,
+        UpdateDynamicScheduleRequest: calls.update_schedule,
     }
 
 
@@ -54,6 +57,13 @@ class _SmartChargingCalls:
             station.wishes.discharges.told(request.evse_id, request.charging_profile.charging_profile_purpose)
             self._changed()
         return response
+
+    async def update_schedule(self, request: UpdateDynamicScheduleRequest) -> Answer:
+        """2.1 K28.FR.06, K28.FR.11."""
+        verdict = await self._station.wishes.dynamic.update(request.charging_profile_id, request.schedule_update)
+        if verdict.accepted:
+            self._changed()
+        return UpdateDynamicScheduleResponse(verdict.status, verdict.status_info)
 
     async def clear_profile(self, request: ClearChargingProfileRequest) -> Answer:
         """K10."""

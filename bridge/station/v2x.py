@@ -35,6 +35,7 @@ _TAKES: Final[Mapping[OperationMode, tuple[frozenset[str], frozenset[str]]]] = {
     OperationMode.CENTRAL_SETPOINT: (frozenset(_NUMBERS), frozenset({_SETPOINT})),
     OperationMode.CENTRAL_FREQUENCY: (frozenset(_NUMBERS), frozenset({_SETPOINT})),
     OperationMode.IDLE: (frozenset(), frozenset()),
+    OperationMode.LOCAL_LOAD_BALANCING: (frozenset({_LIMIT, _DISCHARGE_LIMIT}), frozenset()),
 }
 
 
@@ -56,6 +57,11 @@ class Words:
     def steers(self) -> bool:
         """Whether they say more than a limit of OCPP 2.0.1 does."""
         return self.mode is not OperationMode.CHARGING_ONLY
+
+    @property
+    def balances(self) -> bool:
+        """Whether what flows is computed here, from the load at the grid connection (Q09)."""
+        return self.mode is OperationMode.LOCAL_LOAD_BALANCING
 
     @property
     def discharges(self) -> bool:
@@ -135,8 +141,18 @@ def speaks(period: ChargingSchedulePeriod) -> bool:
     return told or _beside_limit(period)
 
 
-#: As SupportedOperationModes has them.
-SUPPORTED: Final = frozenset(_TAKES)
+#: As SupportedOperationModes has them; load balancing only where the site has a grid meter.
+WITH_METER: Final = frozenset(_TAKES)
+SUPPORTED: Final = WITH_METER - {OperationMode.LOCAL_LOAD_BALANCING}
+
+
+def balances(period: ChargingSchedulePeriod) -> bool:
+    """Whether it asks for load balancing, by whatever words; what else it says may be wrong."""
+    told = period.operation_mode
+    data = period.custom_data
+    if told is None and period.limit is not None and data is not None and data.get("vendorId") == VENDOR_ID:
+        told = data.get(_MODE)
+    return told == OperationMode.LOCAL_LOAD_BALANCING
 
 
 def problem_of(period: ChargingSchedulePeriod) -> str | None:

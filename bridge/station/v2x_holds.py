@@ -82,7 +82,7 @@ class DischargeHolds:
             return None
         lead = self._lead(position, active)
         by = state.discharged_by
-        if lead is not None and (lead.order or 0) < 0:
+        if lead is not None and (discharges if lead.balances else (lead.order or 0) < 0):
             by = lead.profile
         elif lead is not None and lead.profile == by and position.limit:
             by = None

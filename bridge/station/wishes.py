@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bridge.station.block_q import OfflineProfiles, OperationModes
 from bridge.station.charging_rates import ChargingRates
 from bridge.station.device_model_index import Place
 from bridge.station.device_model_table import Key
+from bridge.station.dynamic_updates import DynamicUpdates
 from bridge.station.external_limits import ExternalLimits
 from bridge.station.messages import ChargingRateUnit
 from bridge.station.profiles import ProfileRules
@@ -27,6 +29,7 @@ class Wishes:
         self._station = station
         self._rate_units: frozenset[ChargingRateUnit] = frozenset()
         self._edge = Timer(station.clock, self.reconsider)
+        self.balance: Callable[[], None] | None = None  # brings setpoints of load balancing up to date (Q09)
         self.external = ExternalLimits(station)
         self.rates = ChargingRates(station)
         self.discharges = DischargeHolds(station)
@@ -34,12 +37,15 @@ class Wishes:
         self.transaction_limits = TransactionLimits(station)
         self.operation_modes = OperationModes(station)
         self.offline_profiles = OfflineProfiles(station)
+        self.dynamic = DynamicUpdates(station)
 
     def reconsider(self) -> None:
         """Compute what is wanted of every EVSE anew, and again at the schedule's next edge (within 1 s of it)."""
         station = self._station
         self.external.look()
         self.offline_profiles.look()
+        if self.balance is not None:
+            self.balance()
         active = {evse_id: p.course for evse_id, p in station.positions.items() if p.session.wants_energy}
         limits, holds = station.charging.limits(active)
         for evse_id, limit in limits.items():
@@ -50,6 +56,7 @@ class Wishes:
             position.apply()
             self.transaction_limits.look(position)
         self.operation_modes.look()
+        self.dynamic.look()
         self._edge.set_at(None if holds is None else station.clock.monotonic() + holds)
         self.external.considered()
 
@@ -60,6 +67,7 @@ class Wishes:
         self.discharges.cancel()
         self.transaction_limits.cancel()
         self.offline_profiles.cancel()
+        self.dynamic.cancel()
         self.rates.cancel()
 
     def apply_model(self) -> None:

@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 PORT, UNIT, PROFILE = 3610, 0x027E01, 0x0EF001
-PLUGGED, FREE = b"\x43", b"\x30"
+PLUGGED, FREE, CHARGING = b"\x43", b"\x30", b"\x42"
 #: How long (s) a unit of this manner may not be asked anything else (AIF 2.4.1), less what a busy machine loses.
 BUSY = {"silent": 19.5, "late": 18.5}
 
@@ -114,7 +114,8 @@ class Node:
     def _value(self, epc: int) -> bytes:
         """What it measures is another at every reading."""
         if epc == 0xD3:
-            return (self.reads % 7).to_bytes(4)
+            flowing = 3000 if self.values[0xDA] == CHARGING else 0
+            return (flowing + self.reads % 7).to_bytes(4)
         if epc == 0xD5:
             return (340 + self.reads % 20).to_bytes(2)
         if epc == 0xE2:

@@ -149,6 +149,26 @@ def test_words_of_ocpp_2_1_in_custom_data(tmp_path: Path, capsys: pytest.Capture
     assert piece["unit"]["mode"] == "discharge"
 
 
+def test_what_load_balancing_means_is_said_and_no_power_is_invented(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """2.1 Q09: what flows hangs on the load."""
+    asked = profile({0: 3000})
+    period = asked["chargingProfile"]["chargingSchedule"][0]["chargingSchedulePeriod"][0]
+    words = {"operationMode": "LocalLoadBalancing", "dischargeLimit": -2000}
+    period["customData"] = {"vendorId": "ocpp-echonet", **words}
+    (piece,) = explained(tmp_path, capsys, asked, "--discharge", "custom-data", "--release", "P")["pieces"]
+    assert (piece["limit_w"], piece["lead"]["balances"]) == (3000, True)
+    arguments = ["profile", "explain", "--profile", str(tmp_path / "profiles.json"), "--at", AT, "--release", "P"]
+    assert main([*arguments, "--discharge", "custom-data"]) == 0
+    text = capsys.readouterr().out
+    assert "00:00:00  3000 W at most, as the load at the grid meter asks for" in text
+    assert "between the EVSE's thresholds" in " ".join(text.split())
+    assert "dischargeLimit -2000 W" in text
+    assert "writes" not in text
+    assert all(width_of(line) <= WIDTH for line in text.replace(str(tmp_path), "").splitlines())
+
+
 def test_the_text_says_the_same_and_fits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "day.json"
     path.write_text(json.dumps([profile({0: 3000, 3600: -2000}), profile({0: 1}, id=2)]))

@@ -85,6 +85,11 @@ def test_all_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
             {"charging_mw": 0, "trouble": "the meter does not tell"},
             "! grid connection: the meter does not tell",
         ),
+        (
+            "balancing",
+            {"setpoints_mw": {"CS-1 1": 0}, "trouble": "the meter does not tell"},
+            "! load balancing: the meter does not tell",
+        ),
     ],
 )
 def test_what_is_wrong_is_marked(
@@ -107,11 +112,13 @@ def test_limits_and_what_waits_are_told(tmp_path: Path, capsys: pytest.CaptureFi
     station["events_waiting"] = 7
     station["limits"] = [{"evse": None, "direction": "charge", "watts": 2000.0, "by": "grid"}]
     status["contract"] = {"charging_mw": 2_000_000, "trouble": None}
+    status["balancing"] = {"setpoints_mw": {"CS-1 1": -1_500_000}, "trouble": None}
     code, text = said(tmp_path, capsys, status)
     assert code == 0
     assert "  station CS-1: online, 7 messages wait for it\n" in text
     assert "      all EVSEs: charge at most 2000 W (by grid)\n" in text
     assert "  grid connection: 2000 W are left for charging\n" in text
+    assert "  load balancing: CS-1 1: -1500 W\n" in text
 
 
 def test_json_is_what_the_gateway_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

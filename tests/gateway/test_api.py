@@ -158,6 +158,7 @@ def api() -> ControlApi:
         stations: dict[str, Any] = {}  # noqa: RUF012
         damage = None
         contract = None
+        balancing = None
 
         class store:  # noqa: N801
             trouble = None
@@ -192,6 +193,7 @@ async def test_the_socket_is_its_owners_alone_and_talks_in_lines(api: ControlApi
     good, bad = await _talk(path, b'{"api": 1, "do": "status"}', b"nonsense")
     store = {"trouble": None, "damaged": None}
     nothing = {"stations": {}, "units": {}, "store": store, "conflicts": [], "contract": None, "strangers": []}
+    nothing["balancing"] = None
     assert good == {"api": 1, "result": nothing}
     assert "error" in bad
     await api.close()

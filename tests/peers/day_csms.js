@@ -42,6 +42,7 @@ const answers = {
     NotifyEvent: () => ({}),
     MeterValues: () => ({}),
     SecurityEventNotification: () => ({}),
+    PullDynamicScheduleUpdate: () => ({ status: 'Rejected' }), // unless a habit has values
 };
 
 function later(ms) {

@@ -21,6 +21,9 @@ from tests.peers.test_day import ACTS, CARRIED_OUT, ONE, TOLD, TRIGGER_REASONS, 
 pytestmark = pytest.mark.peers
 
 
+PULLED = {"status": "Accepted", "scheduleUpdate": {"limit": 2000}}
+
+
 def site_of_both(folder: Path, port: int) -> Mapping[str, Any]:
     """The site of the day; its first station's discharger may be ordered in the words of 2.1."""
     config = dict(site(folder, port))
@@ -64,7 +67,7 @@ async def in_words_of_21(day: Day) -> None:
         await day.minutes(5)
         assert day.units["barn"].power_w == pytest.approx(power, abs=100), period
     for period, reason in (
-        ({"operationMode": "LocalLoadBalancing"}, "InvalidOperationMode"),
+        ({"operationMode": "LocalLoadBalancing"}, "UnsupportedParam"),
         ({"operationMode": "Idle", "limit": 0}, "InvalidSchedule"),
     ):
         profile = said(71, transaction, **period)
@@ -76,9 +79,22 @@ async def in_words_of_21(day: Day) -> None:
     assert transfer["status"] == "Rejected"
     update = await day.call(TWO, "UpdateDynamicSchedule", chargingProfileId=70, scheduleUpdate={"setpoint": 1})
     assert update["status"] == "Rejected"
+    await a_dynamic_profile(day, transaction)
     await stop(day, TWO, transaction)
     day.units["barn"].unplug()
     await day.status(TWO, 1, "Available", since, within=600)
+
+
+async def a_dynamic_profile(day: Day, transaction: str) -> None:
+    """K28: updated by the CSMS, then asked for, where a first answer has no values."""
+    day.habit("PullDynamicScheduleUpdate", None, {"with": PULLED})
+    profile = said(70, transaction, limit=2500) | {"chargingProfileKind": "Dynamic", "dynUpdateInterval": 900}
+    assert (await day.call(TWO, "SetChargingProfile", evseId=1, chargingProfile=profile))["status"] == "Accepted"
+    update = await day.call(TWO, "UpdateDynamicSchedule", chargingProfileId=70, scheduleUpdate={"limit": 1500})
+    assert update["status"] == "Accepted"
+    for minutes, power in ((5, 1500), (15, 1500), (15, 2000)):
+        await day.minutes(minutes)
+        assert day.units["barn"].power_w == pytest.approx(power, abs=100), power
 
 
 async def play(day: Day, verdict: Line) -> None:
@@ -95,7 +111,7 @@ def test_a_full_day_of_21_without_a_complaint(packages: None, tmp_path: Path) ->
         run_day(tmp_path, functools.partial(site_of_both, tmp_path), scene, protocol="ocpp2.1")
     assert verdict["complaints"] == []
     counts = verdict["counts"]
-    assert set(counts["told"]) >= TOLD
+    assert set(counts["told"]) >= TOLD | {"PullDynamicScheduleUpdate"}
     carried_out = {action for action in counts["got"] if " " not in action}
     assert carried_out == CARRIED_OUT | {"NotifyAllowedEnergyTransfer", "UpdateDynamicSchedule"}
     transactions = verdict["transactions"]

@@ -397,3 +397,32 @@ class Shifted(House):
     def at(self, evse, moment):
         limit = super().at(evse, moment)
         return limit if limit is None else limit + 1000
+
+
+def test_an_oracle_that_keeps_dynamic_profiles_for_longer_disagrees():
+    """The comparison sees when they are out of date (2.1 K28.FR.13)."""
+    assert any(disagreement(lasting(case_of(7, number))) for number in range(120))
+
+
+def lasting(case):
+    house = case.house
+    held = tuple(dataclasses.replace(each, profile=prolonged(each.profile)) for each in house.held)
+    longer = House(house.now, held, house.bays)
+    return dataclasses.replace(case, house=Mistaken(house.now, house.held, house.bays, longer))
+
+
+def prolonged(profile):
+    """With a dynUpdateTime a minute later, if it has one."""
+    told = profile.dyn_update_time
+    return profile if told is None else dataclasses.replace(profile, dyn_update_time=told + timedelta(minutes=1))
+
+
+class Mistaken(House):
+    """An oracle that asks another house."""
+
+    def __init__(self, now, held, bays, other):
+        super().__init__(now, held, bays)
+        object.__setattr__(self, "other", other)
+
+    def at(self, evse, moment):
+        return self.other.at(evse, moment)

@@ -129,8 +129,12 @@ WRONG = [
     (1, default(1, schedule(said(0, 0, operationMode="Idle"))), R.INVALID_SCHEDULE, "2.1 K01.FR.115"),
     (1, profile(1, "PriorityCharging"), R.UNSUPPORTED_PURPOSE, "2.1 K01.FR.120"),
     (1, profile(1, "LocalGeneration"), R.UNSUPPORTED_PURPOSE, "2.1 K01.FR.120"),
-    (1, default(kind="Dynamic"), R.UNSUPPORTED_KIND, "2.1 K01.FR.121"),
+    (1, default(1, schedule(), schedule(), kind="Dynamic"), R.INVALID_SCHEDULE, "2.1 K28.FR.01"),
+    (1, default(1, schedule((0, 1), (5, 1), start=None), kind="Dynamic"), R.INVALID_SCHEDULE, "2.1 K28.FR.01"),
+    (1, default(1, schedule((5, 1), start=None), kind="Dynamic"), R.INVALID_SCHEDULE, "2.1 K28.FR.02"),
+    (1, default(kind="Dynamic"), R.INVALID_SCHEDULE, "2.1 K28.FR.02"),
     (1, default(dyn_update_interval=30), R.INVALID_PROFILE, "2.1 K01.FR.122"),
+    (1, default(dyn_update_time=T0), R.INVALID_PROFILE, "2.1 K28.FR.04"),
     (1, default(1, replace(schedule(), use_local_time=True)), R.INVALID_SCHEDULE, "2.1 K01.FR.123"),
     (1, default(1, replace(schedule(), randomized_delay=9)), R.INVALID_SCHEDULE, "2.1 K01.FR.124"),
     (1, default(1, replace(schedule(), limit_at_soc=LimitAtSoc(80, 5.0))), R.INVALID_SCHEDULE, "2.1 K01.FR.125"),
@@ -167,6 +171,8 @@ def test_a_wrong_profile_is_rejected_with_a_reason(evse, given, reason, clause):
         (0, station_max()),
         (1, of_tx()),
         (1, default(1, schedule(start=None), kind="Relative")),
+        (1, default(1, schedule(start=None), kind="Dynamic")),
+        (0, station_max(1, schedule(start=None), kind="Dynamic", dyn_update_interval=30, dyn_update_time=T0)),
         (1, default(kind="Recurring", recurrency_kind="Daily")),
         (2, default(1, schedule((0, -3000)))),
         (1, default(1, schedule(unit="A"))),
@@ -283,6 +289,8 @@ def test_every_rule_has_rejected_something():
     switching = ProfileRules({1: EvseRules(False, 1, phase_switching=True)})
     bound = InstalledProfile(0, station_max(1, schedule(period(0, 5, 1, 2))))
     external = InstalledProfile(1, profile(-1, "ChargingStationExternalConstraints"))
+    balancing = default(1, later(operation_mode=MODE.LOCAL_LOAD_BALANCING))
+    meter = EvseRules(ocpp_21=True, balancing=True, no_thresholds="UpperThreshold is not set")
     verdicts = [
         *(check_profile(evse, given, (), RULES_OF_SITE) for evse, given, _, _ in WRONG),
         check_start_profile(2, default(), (), RULES_OF_SITE),
@@ -292,6 +300,8 @@ def test_every_rule_has_rejected_something():
         check_profile(1, default(-1), (external,), RULES_OF_SITE),
         check_profile(1, default(2), (InstalledProfile(1, default(1)),), RULES_OF_SITE),
         check_profile(1, default(1), (), ProfileRules({1: EvseRules()}, max_profiles=0)),
+        check_profile(1, balancing, (), RULES_OF_SITE),
+        check_profile(1, balancing, (), ProfileRules({1: meter})),
     ]
     assert not any(verdict.accepted for verdict in verdicts)
     assert {verdict.clauses for verdict in verdicts} == {rule.clauses for rule in RULES}

@@ -427,7 +427,7 @@ MODES = [
     ({"operationMode": "CentralSetpoint", "setpoint": -2000.0}, ("negative-limit",), "InvalidOperationMode"),
     ({"operationMode": "Idle", "limit": 0.0}, ALLOWED, "InvalidSchedule"),
     ({"operationMode": "Idle", "setpoint": 0.0}, ALLOWED, "InvalidSchedule"),
-    ({"operationMode": "LocalLoadBalancing"}, ALLOWED, "InvalidOperationMode"),
+    ({"operationMode": "LocalLoadBalancing"}, ALLOWED, "UnsupportedParam"),  # Q09.FR.01: no grid meter here
     ({"operationMode": "LocalFrequency"}, ALLOWED, "InvalidOperationMode"),
     ({"operationMode": "ExternalSetpoint"}, ALLOWED, "InvalidOperationMode"),
     ({"operationMode": "ExternalLimits"}, ALLOWED, "InvalidOperationMode"),

@@ -52,6 +52,7 @@ class _Both:
             power_path_closed=bay.ready and epoch_ms(bay.ready),
             pending_start=bay.transaction is None,
             may_discharge=bay.may_discharge,
+            balance=bay.balance,
         )
 
     def of_evse(self, evse: int) -> str:

@@ -34,7 +34,11 @@ _TURNS = tuple(
         (2026, 6, 17, 13, 37, 11),
     )
 )
-_KINDS = (ChargingProfileKind.ABSOLUTE, ChargingProfileKind.RECURRING, ChargingProfileKind.RELATIVE)
+_DYNAMIC = ChargingProfileKind.DYNAMIC
+_KINDS = (ChargingProfileKind.ABSOLUTE, ChargingProfileKind.RECURRING, ChargingProfileKind.RELATIVE, _DYNAMIC)
+_MODES = ("ChargingOnly", "CentralSetpoint", "CentralSetpoint", "CentralFrequency", "LocalLoadBalancing", "Idle")
+#: Those that know their time without a transaction.
+_STATION_KINDS = tuple(kind for kind in _KINDS if kind is not ChargingProfileKind.RELATIVE)
 _FAR = timedelta(days=400)
 
 
@@ -68,7 +72,7 @@ def _bay(random: Random, now: datetime, step: timedelta) -> Bay:
     transaction = random.choice((None, "tx-1", "tx-1"))
     ready = now - step * random.randint(0, 300) if transaction and random.random() < 0.8 else None
     most = random.choice((0, 3_000_000, 6_000_000, 50_000_000))
-    return Bay(wires, transaction, ready, most, random.random() < 0.9)
+    return Bay(wires, transaction, ready, most, random.random() < 0.9, random.randint(-9_000_000, 9_000_000))
 
 
 class _Making:
@@ -93,7 +97,7 @@ class _Making:
         random = self._random
         purpose = random.choice((TX, TX, DEFAULT, DEFAULT, MAX, EXTERNAL))
         evse = self._owner(purpose)
-        kind = random.choice(_KINDS[:2] if purpose is MAX else _KINDS)
+        kind = random.choice(_STATION_KINDS if purpose is MAX else _KINDS)
         recurrency = random.choice(tuple(RecurrencyKind)) if kind is ChargingProfileKind.RECURRING else None
         profile = ChargingProfile(
             id=number,
@@ -105,6 +109,7 @@ class _Making:
             valid_from=random.choice((None, None, self._now - _FAR, self._near(), self._near())),
             valid_to=random.choice((None, None, self._now + _FAR, self._near(), self._near())),
             transaction_id=random.choice(("tx-1", "tx-1", None, "tx-old")) if purpose is TX else None,
+            dyn_update_time=self._near() if kind is _DYNAMIC else None,
         )
         return Held(evse, profile, random.choice((None, self._near())) if purpose is EXTERNAL else None)
 
@@ -121,13 +126,13 @@ class _Making:
         evse: int,
     ) -> ChargingSchedule:
         random = self._random
-        start = None if kind is ChargingProfileKind.RELATIVE else self._near()
+        start = self._near() if kind in (ChargingProfileKind.ABSOLUTE, ChargingProfileKind.RECURRING) else None
         if start and recurrency:
             start -= STEP[recurrency] * random.choice((0, 1, 2, 366, 1461))
         return ChargingSchedule(
             id=1,
             charging_rate_unit=random.choice(tuple(ChargingRateUnit)),
-            charging_schedule_period=self._periods(purpose, recurrency),
+            charging_schedule_period=self._periods(purpose, recurrency)[: 1 if kind is _DYNAMIC else None],
             start_schedule=start,
             duration=self._duration(recurrency),
         )
@@ -159,14 +164,14 @@ class _Making:
     def _steered(self, start: int, phases: int | None) -> ChargingSchedulePeriod:
         """A period in OCPP 2.1's words."""
         random = self._random
-        mode = random.choice(("ChargingOnly", "CentralSetpoint", "CentralSetpoint", "CentralFrequency", "Idle"))
+        mode = random.choice(_MODES)
         words: dict[str, Any] = {"vendorId": "ocpp-echonet", "operationMode": mode}
         if mode == "Idle":
             return ChargingSchedulePeriod(start, 0.0, phases, custom_data=words)
-        if mode != "ChargingOnly":
+        if mode in ("CentralSetpoint", "CentralFrequency"):
             words["setpoint"] = self._limit(random.choice((0, -8000, -8000)))
-            if random.random() < 0.5:
-                words["dischargeLimit"] = -self._limit(0)
+        if mode != "ChargingOnly" and random.random() < 0.5:
+            words["dischargeLimit"] = -self._limit(0)
         if random.random() < 0.4:
             words["limit"] = self._limit(0)
         return ChargingSchedulePeriod(start, self._limit(0), phases, custom_data=words)

@@ -54,13 +54,15 @@ class Held:
 
 @dataclass(frozen=True)
 class Bay:
-    """An EVSE: its wires, its transaction, since when energy can flow, what it takes at most (mW, 0: not known)."""
+    """An EVSE: its wires, its transaction, since when energy can flow, what it takes at most (mW, 0: not known), and
+    what load balancing would have flow (mW, minus out of the vehicle)."""
 
     wires: Wires = field(default_factory=Wires)
     transaction: str | None = None
     ready: datetime | None = None
     most: int = 0
     may_discharge: bool = True
+    balance: int = 0
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,8 @@ class House:
         if lead and told and told["operationMode"] != "ChargingOnly":
             # A setpoint, within its own limits and within all others that speak of its direction; idle is no power.
             watts = _of(told.get("setpoint", 0), lead, bay.wires)
+            if told["operationMode"] == "LocalLoadBalancing":
+                watts = Fraction(bay.balance, 1000) / phases
             if watts > 0:
                 watts = max(Fraction(0), min([watts, *(each for each, _ in per_phase)]))
             elif "dischargeLimit" in told:
@@ -194,6 +198,8 @@ class House:
         if profile.valid_to and moment >= profile.valid_to:
             return None
         schedule = profile.charging_schedule[0]
+        if profile.charging_profile_kind is ChargingProfileKind.DYNAMIC:
+            return _still_fresh(profile, moment)
         elapsed = moment - self._begin(held, evse)
         if elapsed < timedelta(0):
             return None
@@ -215,6 +221,15 @@ class House:
         if held.profile.charging_profile_purpose is EXTERNAL and held.came:
             return held.came
         return (self.bays[evse].ready if evse else None) or self.now
+
+
+def _still_fresh(profile: ChargingProfile, moment: datetime) -> ChargingSchedulePeriod | None:
+    """What a dynamic profile says: its only period, unless its last update is too long ago (2.1 K28.FR.13)."""
+    (schedule,) = profile.charging_schedule
+    (period,) = schedule.charging_schedule_period
+    assert profile.dyn_update_time is not None
+    age = (moment - profile.dyn_update_time).total_seconds()
+    return None if schedule.duration is not None and age >= schedule.duration else period
 
 
 def _per_phase(words: Words, wires: Wires) -> tuple[Fraction, int]:

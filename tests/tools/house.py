@@ -236,7 +236,7 @@ async def house(
     other_lans = {name: SimLan(clock) for name in other_networks or {}}
     for name, other in other_lans.items():
         other.tap(checker.also_on((other_networks or {})[name], other.node_at))
-    dialer = MemoryDialer(acceptor(csms, STATION, LinkDown))
+    dialer = MemoryDialer(acceptor(csms, STATION, LinkDown), f"ocpp{csms.version}")
     gateway = await Gateway.build(
         config or site(),
         lans={"home": lan.join(GATEWAY)}
