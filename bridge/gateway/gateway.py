@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -13,7 +14,6 @@ from bridge.charger.runner import UnitRunner
 from bridge.clock import Clock
 from bridge.echonet.lan import Lan
 from bridge.evse import Mode
-from bridge.gateway.balancing import LoadBalancing
 from bridge.gateway.config import SiteConfig, StationConfig
 from bridge.gateway.contract import Contract, contract_rules
 from bridge.gateway.stations import balances, make_station
@@ -27,6 +27,9 @@ from bridge.station.messages import SecurityEvent
 from bridge.station.station import Station
 from bridge.store.keeper import Keeper
 from bridge.store.port import Store
+
+if TYPE_CHECKING:
+    from bridge.gateway.balancing import LoadBalancing
 
 _log = structlog.get_logger(__name__)
 
@@ -116,6 +119,8 @@ class Gateway:
             units.contract_matters = lambda: contract.matters
         balanced = [stations[config.id] for config in site.stations if balances(config)]
         if units.grid is not None and balanced:
+            from bridge.gateway.balancing import LoadBalancing  # few sites have it
+
             gateway.balancing = balancing = LoadBalancing(units.grid, balanced, clock)
             units.balancing_matters = lambda: balancing.matters
         return gateway

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NamedTuple
 
 from bridge.echonet.turns import address_kind, plain_address, tells_apart
 from bridge.echonet.wellknown import class_of
+from bridge.records import dataclass
 
 #: A unit with an address of its own in the configuration gives way to another one there after it was gone so long (ms).
 EXCHANGED_AFTER: Final = 600_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeVar
 
 import structlog
@@ -12,6 +12,7 @@ from bridge.charger.serving import Served
 from bridge.errors import MappingError
 from bridge.mapping.choice import Quarantine, choose, facts_wanted
 from bridge.mapping.load import Mappings
+from bridge.records import dataclass
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
 
 from bridge.errors import BridgeError
 from bridge.evse import Listener, Observed, Plug
+from bridge.records import dataclass
 
 _log = structlog.get_logger(__name__)
 

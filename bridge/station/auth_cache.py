@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
+from bridge.records import dataclass
 from bridge.station.authorization import Known, Source
 from bridge.station.compact import compact
 from bridge.station.messages import AuthorizationStatus

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import Final
 
+from bridge.records import dataclass
 from bridge.station.messages import AuthorizationStatus, IdToken, IdTokenInfo, IdTokenKind
 
 #: The CSMS has made these up, or nobody has: they are never asked for (C02, C03.FR.01, C05.FR.01) and never cached

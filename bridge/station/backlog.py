@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from typing import Final
 
+from bridge.records import dataclass
 from bridge.station.shedding import Worth
 from bridge.store.port import QueuedEvent
 

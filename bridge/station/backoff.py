@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from bridge.records import dataclass
 
 #: A CSMS is never dialled more often than this (ms), however small the device model's values are.
 SHORTEST_WAIT = 1_000

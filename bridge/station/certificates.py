@@ -8,12 +8,12 @@ other (M05.FR.10), and a signature is nothing to check with code of one's own.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import CsmsError
+from bridge.records import dataclass
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -15,10 +15,10 @@ here, so that a bound of one direction never becomes an order of the other, nor 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
+from bridge.records import dataclass
 from bridge.station.limits import (
     RATES_IN_MILLIWATT,
     Grid,

@@ -16,13 +16,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 import structlog
 
 from bridge.clock import Clock
 from bridge.errors import CsmsError, StoreError
+from bridge.records import dataclass
 from bridge.station.backlog import Backlog, Waiting
 from bridge.station.link import LinkDown
 from bridge.station.messages import TransactionEventRequest, TransactionEventResponse

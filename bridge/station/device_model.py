@@ -8,13 +8,13 @@ hundreds of them are cheap; every look-up is by name, none goes through a list.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import TypeAlias
 
 from bridge import evse as port
 from bridge.errors import ConfigError
+from bridge.records import dataclass
 from bridge.station.device_model_index import (
     CONNECTOR,
     Catalogue,

@@ -7,9 +7,9 @@ variable as settings are named in the store and in a site's configuration: Compo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
+from bridge.records import dataclass
 from bridge.station.messages import ChargingRateUnit, ConnectorStatus, Data, Measurand, Mutability, TxPoint
 from bridge.station.messages.enums import EnergyTransferMode, OperationMode
 from bridge.station.network_profiles import SITE_SLOT, SLOTS

@@ -7,12 +7,13 @@ They grow with the transaction. Past a bound every second one goes, the first ne
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 import structlog
 
 from bridge.errors import StoreError
+from bridge.records import dataclass
 from bridge.station.messages import MeterValue, MeterValuesRequest
 from bridge.station.messages.text import from_text, to_text
 from bridge.station.messages.v201 import Adapter

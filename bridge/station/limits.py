@@ -6,9 +6,10 @@ on every wire when the profiles presume different phases (K01.FR.50, K01.FR.51; 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 
+from bridge.records import dataclass
 from bridge.station.dynamic_profiles import is_dynamic
 from bridge.station.messages import (
     ChargingLimitSource,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
 
@@ -16,6 +16,7 @@ import structlog
 
 from bridge.clock import Clock
 from bridge.errors import CsmsError
+from bridge.records import dataclass
 from bridge.station.backoff import BackOff, BackOffSettings
 from bridge.station.messages.base import Request, Response, action_of
 from bridge.station.messages.call_error import CallError, ErrorCode

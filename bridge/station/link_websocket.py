@@ -7,7 +7,7 @@ import base64
 import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from bridge.errors import ConfigError
+from bridge.records import dataclass
 from bridge.station.link import LinkDown, NotAuthenticated, UntrustedCsms
 
 #: Part 4, 3.1.1 and Part 2, BasicAuthPassword.

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from bridge.evse import Mode
 from bridge.policies import PlugSource
+from bridge.records import dataclass
 from bridge.station import remote_control
 from bridge.station.authorization import Outcome, same_token
 from bridge.station.device_model_table import Key

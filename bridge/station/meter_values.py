@@ -6,10 +6,10 @@ During a transaction clock-aligned values go with a TransactionEvent (J01.FR.22)
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Final
 
+from bridge.records import dataclass
 from bridge.station import metering
 from bridge.station.aligned import AlignedTimer, zone_of
 from bridge.station.device_model_table import Key

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
 from bridge.evse import Observed, Reading
+from bridge.records import dataclass
 from bridge.station.messages import Location, Measurand, MeterValue, ReadingContext, SampledValue, UnitOfMeasure
 
 

@@ -7,7 +7,7 @@ meet the store, the device model and the link.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from bridge.errors import ConfigError, CsmsError, StoreError
+from bridge.records import dataclass
 from bridge.station import network_profiles as rules
 from bridge.station.device_model import DeviceModel
 from bridge.station.device_model_table import Key

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from bridge.records import dataclass
 from bridge.station.compact import compact
 from bridge.station.messages import (
     NetworkConnectionProfile,

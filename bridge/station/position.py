@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bridge.evse import Evse, Mode, Observed, Wanted
 from bridge.policies import AfterDischarge, DischargeWay, LocalPolicy, PlugSource
+from bridge.records import dataclass
 from bridge.station.composite import Grid
 from bridge.station.load_balancing import Balancing
 from bridge.station.messages import IdToken

@@ -7,13 +7,14 @@ is `composite`'s subject, what is replaced, cleared and reported is `profile_sto
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from itertools import pairwise
 from math import isfinite
 from typing import TypeAlias
 
 from bridge.policies import DischargeWay
+from bridge.records import dataclass
 from bridge.station.dynamic_profiles import is_dynamic, shape_problem
 from bridge.station.limits import DEFAULT_PHASES, InstalledProfile
 from bridge.station.messages import (

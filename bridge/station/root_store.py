@@ -11,13 +11,14 @@ All of it is one setting of the store, so it changes in one durable commit.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from bridge.records import dataclass
 from bridge.station import certificates
 from bridge.station.certificates import BadCertificate, Hashes
 from bridge.station.compact import compact

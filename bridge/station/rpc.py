@@ -11,12 +11,12 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import structlog
 
 from bridge.errors import CsmsError
+from bridge.records import dataclass
 from bridge.station.compact import compact
 from bridge.station.messages.base import Request, Response, action_of
 from bridge.station.messages.call_error import CallError, ErrorCode

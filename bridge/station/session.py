@@ -8,11 +8,11 @@ then; so a vehicle that stays plugged in after a remote stop does not begin the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bridge.evse import ChargingState as SeenState
 from bridge.evse import Observed, Plug
+from bridge.records import dataclass
 from bridge.station import tx_points
 from bridge.station.messages import (
     ChargingState,

@@ -7,13 +7,14 @@ wanted; the charger brings the unit there.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import reduce
 
 import structlog
 
 from bridge.errors import StoreError
+from bridge.records import dataclass
 from bridge.station.composite import (
     Composite,
     Grid,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ import structlog
 
 from bridge.clock import Clock
 from bridge.evse import Evse
+from bridge.records import dataclass
 from bridge.station.authorization_block import AuthorizationBlock
 from bridge.station.availability import Availability
 from bridge.station.csms_time import CsmsTime

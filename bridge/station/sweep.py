@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from operator import itemgetter
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+from bridge.records import dataclass
 
 V = TypeVar("V")
 R = TypeVar("R")

@@ -7,13 +7,13 @@ are four. What has been lost (`Loss`) ends a transaction where one of the stop p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
 from bridge.evse import ChargingState as SeenState
 from bridge.evse import Observed
+from bridge.records import dataclass
 from bridge.station.messages import ChargingState, Reason, TriggerReason, TxPoint
 
 

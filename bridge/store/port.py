@@ -7,8 +7,9 @@ that the station makes and understands; the store only keeps order, keys and the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from bridge.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

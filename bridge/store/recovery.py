@@ -6,13 +6,13 @@ The other one holds what could be salvaged. A kill at any point of this leaves a
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from bridge.errors import StoreError
+from bridge.records import dataclass
 from bridge.store.database import StoreDamaged
 from bridge.store.lock import StoreLock
 from bridge.store.sqlite import SqliteStore, open_store
