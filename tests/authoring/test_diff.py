@@ -273,6 +273,8 @@ def test_without_a_path_it_is_a_mistake_of_the_command_line(capsys: pytest.Captu
 
 
 def test_a_diff_knows_whether_it_is_one(tmp_path: Path) -> None:
-    found: Diff = diff(_mine(_CHARGER), _other(tmp_path, _CHARGER, ("    active: 5s\n    idle: 60s", "    active: 2s\n    idle: 60s")))
+    found: Diff = diff(
+        _mine(_CHARGER), _other(tmp_path, _CHARGER, ("    active: 5s\n    idle: 60s", "    active: 2s\n    idle: 60s"))
+    )
     assert not found.same
     assert found.regions == ()

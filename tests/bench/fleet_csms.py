@@ -141,7 +141,7 @@ async def main(settings: dict[str, Any]) -> None:
     """Serve until the standard input ends."""
     csms = FleetCsms(settings["password"])
     context, pem = tls() if settings["tls"] else (None, "")
-    reader = asyncio.StreamReader()
+    reader = asyncio.StreamReader(limit=2**24)  # an order may have a payload for each station
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     async with serve(
         csms.handle, ADDRESS, 0, ssl=context, subprotocols=[_SUBPROTOCOL], process_request=csms.admit,
