@@ -112,6 +112,10 @@ class SimLan:
         """Plug the cable in again."""
         self._cut.discard(address)
 
+    def is_cut(self, address: str) -> bool:
+        """Whether its cable is pulled."""
+        return address in self._cut
+
     def leave(self, address: str) -> None:
         """Take a port off the network."""
         self._ports.pop(address, None)

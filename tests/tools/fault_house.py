@@ -155,18 +155,18 @@ class FaultHouse:
 
     async def begin(self, but: Collection[str] = ()) -> str:
         """Plug, and start one that is none of those; its id when energy flows."""
-        await self.until(self._ready, "the first status")
+        await self.until(self.ready, "the first status")
         self.unit.plug()
-        await self.insist(self._start, lambda: self._open_transaction(but) is not None, "starting")
+        await self.insist(self._start, lambda: self.open_transaction(but) is not None, "starting")
         await self.until(lambda: self.unit.power_w > 1000, "charging")
-        return cast(str, self._open_transaction(but))
+        return cast(str, self.open_transaction(but))
 
     async def insist(self, ask: Callable[[], Any], reached: Callable[[], bool], what: str) -> None:
         """Ask again and again until it is so."""
         end = self.clock.monotonic() + _PATIENCE
         while not reached():
             assert self.clock.monotonic() < end, what
-            if self._ready():
+            if self.ready():
                 with contextlib.suppress(NotConnectedError, StationCallError, StationTimeoutError):
                     await ask()
             for _ in range(20):
@@ -196,11 +196,13 @@ class FaultHouse:
     async def _stop(self, transaction: str) -> None:
         await self.call("RequestStopTransaction", transactionId=transaction)
 
-    def _ready(self) -> bool:
+    def ready(self) -> bool:
+        """Whether the CSMS has taken the station in and knows of its connector."""
         record = self.csms.station(STATION)
         return self.csms.connected(STATION) and record.status == "Accepted" and (1, 1) in record.connectors
 
-    def _open_transaction(self, but: Collection[str] = ()) -> str | None:
+    def open_transaction(self, but: Collection[str] = ()) -> str | None:
+        """One that has not ended, as far as the CSMS knows."""
         ledger = self.csms.station(STATION).ledger
         return next((key for key, record in ledger.transactions.items() if not record.ended and key not in but), None)
 

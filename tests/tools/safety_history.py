@@ -85,7 +85,7 @@ class History:
 
     async def live(self, steps: int) -> None:
         """A start, some steps by chance, and time to come to rest."""
-        await self.house.until(self.house._ready, "the first status")
+        await self.house.until(self.house.ready, "the first status")
         self.house.unit.plug()
         await self.start()
         await self._wait(10_000)
@@ -128,7 +128,7 @@ class History:
     async def profile(self) -> None:
         """A profile into one of the slots."""
         slot = self.random.choice(tuple(_SLOTS))
-        transaction = self.house._open_transaction()
+        transaction = self.house.open_transaction()
         if slot.startswith("tx") and transaction is None:
             return
         await self._promise(slot, self._made(slot, transaction))
@@ -192,7 +192,7 @@ class History:
 
     async def start(self) -> None:
         """A remote start, if the CSMS knows of no transaction."""
-        if self.house._open_transaction() is not None:
+        if self.house.open_transaction() is not None:
             return
         before = self.promises.held(RUNNING)
         self.promises.maybe(RUNNING, True)
@@ -205,7 +205,7 @@ class History:
 
     async def stop(self) -> None:
         """A remote stop of what the CSMS knows to run."""
-        transaction = self.house._open_transaction()
+        transaction = self.house.open_transaction()
         if transaction is None:
             return
         asked = self.house.clock.monotonic()
@@ -296,7 +296,7 @@ async def _play(kind: str, seed: int, steps: int, folder: Path) -> History:
     if sim.unit_class != 0x027E:
         parts["unit"].pop("soc_floor")
     async with fault_house(folder, Faults(), seed=seed, sim=sim, parts=parts, off_for=1_000) as house:
-        faults = house.lan
+        lan = house.lan
         watch = SafetyWatch(
             clock=house.clock,
             unit=house.unit,
@@ -305,8 +305,8 @@ async def _play(kind: str, seed: int, steps: int, folder: Path) -> History:
             floor=FLOOR,
             gateway=GATEWAY,
             alive=lambda: house.lives if house.gateway is not None else None,
-            reachable=lambda: UNITS[0] not in faults._cut,
-            losing=lambda: faults.faults.loss > 0,
+            reachable=lambda: not lan.is_cut(UNITS[0]),
+            losing=lambda: lan.faults.loss > 0,
         )
         house.lan.tap(watch)
         looking = asyncio.ensure_future(watch.look_on())
