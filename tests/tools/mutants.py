@@ -178,6 +178,7 @@ class Tree:
         """
         options = ["-q", "-p", "no:cacheprovider", "-n", "0", "-p", "no:randomly", "--tb=line", "--no-header", "-rf"]
         options += [] if all_of_them else ["-x"]
+        options.append("--soak")  # the test that is named runs, however rarely others play it
         code, text = (self._forked if warm else self._started)([*options, *tests], patience)
         lines = text.splitlines()
         failed = [line.removeprefix("FAILED ") for line in lines if line.startswith("FAILED ")]
