@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from bridge.station.position import Position
     from bridge.station.station import Station
 
-#: The versions that know no operation modes.
-_WITHOUT_MODES: Final = "ocpp2.0.1"
+#: The version that knows neither operation modes nor dynamic profiles.
+WITHOUT_MODES: Final = "ocpp2.0.1"
 
 
 class OperationModes:
@@ -35,7 +35,7 @@ class OperationModes:
         """Something may have changed: profiles, the time, a transaction."""
         station = self._station
         utc = station.time.utc()
-        if utc is None or station.link.subprotocol == _WITHOUT_MODES:
+        if utc is None or station.link.subprotocol == WITHOUT_MODES:
             return
         for position in station.positions.values():
             state = position.session.state
@@ -56,7 +56,7 @@ class OperationModes:
         """An EVSE's composite schedule as a CSMS of 2.1 is told it: what is to flow is a setpoint there, not a limit
         (K08.FR.04, K08.FR.08)."""
         position = self._station.positions.get(told.evse_id)
-        if position is None or self._station.link.subprotocol == _WITHOUT_MODES:
+        if position is None or self._station.link.subprotocol == WITHOUT_MODES:
             return told
         start = epoch_ms(told.schedule_start)
         composite = self._composite(position, start)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import CsmsError
+from bridge.station.block_q import WITHOUT_MODES
 from bridge.station.dynamic_profiles import period_of
 from bridge.station.link import LinkDown
 from bridge.station.messages import (
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 #: So many ms are between two questions of a station at least: each answer is made durable.
 PULL_SPACING: Final = 250
-#: The version that has no such question.
-_WITHOUT: Final = "ocpp2.0.1"
 _SECOND: Final = 1000
 
 
@@ -76,7 +75,7 @@ class DynamicUpdates:
         if self._asked.keys() - {profile.id for profile in wanting}:
             self._forget({profile.id for profile in wanting})
         station = self._station
-        if not wanting or self._open or not station.online or station.link.subprotocol == _WITHOUT:
+        if not wanting or self._open or not station.online or station.link.subprotocol == WITHOUT_MODES:
             return {}
         due = {profile.id: self._due_at(profile) for profile in wanting}
         return {number: at for number, at in due.items() if at is not None}
