@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
-from bridge.cli.way import EXIT_CODES, FAILED, OK, Way, only_through_gateway, perform
+from bridge.cli.way import EXIT_CODES, ask_and_tell, only_through_gateway
 
 
 def register(commands: Any) -> None:
@@ -43,20 +42,9 @@ def run(options: argparse.Namespace) -> int:
         request["watts"] = options.watts
         if options.seconds is not None:
             request["seconds"] = options.seconds
-
-    async def main(way: Way) -> int:
-        result = await way.ask(request, lambda event: None)
-        missing = result.get("cleared") is False
-        if options.format == "json":
-            print(json.dumps(result, ensure_ascii=False))
-        else:
-            if missing:
-                print("there was no such limit")
-            for limit in result["limits"]:
-                print(_line(limit))
-        return FAILED if missing else OK
-
-    return perform(options, main)
+    return ask_and_tell(
+        options, request, lambda result: [_line(limit) for limit in result["limits"]], "there was no such limit"
+    )
 
 
 def _line(limit: dict[str, Any]) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
-from bridge.cli.way import EXIT_CODES, FAILED, OK, Way, only_through_gateway, perform
+from bridge.cli.way import EXIT_CODES, ask_and_tell, only_through_gateway
 
 
 def register(commands: Any) -> None:
@@ -36,19 +35,9 @@ def run(options: argparse.Namespace) -> int:
     if options.do == "target_set":
         request |= {name: getattr(options, name) for name in ("energy", "soc") if getattr(options, name) is not None}
         request["direction"] = "discharge" if options.discharge else "charge"
-
-    async def main(way: Way) -> int:
-        result = await way.ask(request, lambda event: None)
-        missing = result.get("cleared") is False
-        if options.format == "json":
-            print(json.dumps(result, ensure_ascii=False))
-        elif missing:
-            print("there was no target")
-        elif target := result.get("target"):
-            print(_line(target))
-        return FAILED if missing else OK
-
-    return perform(options, main)
+    return ask_and_tell(
+        options, request, lambda result: [_line(each) for each in [result.get("target")] if each], "there was no target"
+    )
 
 
 def _line(target: dict[str, Any]) -> str:

@@ -274,6 +274,28 @@ def _own_id() -> bytes:
 # -- running a command
 
 
+def ask_and_tell(
+    options: argparse.Namespace,
+    request: Mapping[str, Any],
+    lines: Callable[[Mapping[str, Any]], list[str]],
+    nothing: str,
+) -> int:
+    """Set or clear something in a running gateway, and print what there is now; `nothing` where there was none to
+    clear, which is a failure."""
+
+    async def main(way: Way) -> int:
+        result = await way.ask(request, lambda event: None)
+        missing = result.get("cleared") is False
+        told = [json.dumps(result, ensure_ascii=False)]
+        if options.format != "json":
+            told = [nothing] * missing + lines(result)
+        for line in told:
+            print(line)
+        return FAILED if missing else OK
+
+    return perform(options, main)
+
+
 def perform(options: argparse.Namespace, main: Callable[[Way], Awaitable[int]]) -> int:
     """Run a command on its way; its exit code. Ctrl-C ends it in order, and a second one does not hurry it."""
     try:
