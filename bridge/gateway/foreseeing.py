@@ -139,7 +139,7 @@ def _said(terms: Terms, by_id: Mapping[int, InstalledProfile]) -> Said:
         item.profile.stack_level,
         item.source.value,
         _words(terms),
-        terms.alone,
+        terms.alone[0],
         terms.balances,
     )
 

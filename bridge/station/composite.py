@@ -14,9 +14,11 @@ here, so that a bound of one direction never becomes an order of the other, nor 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
-from typing import NamedTuple, TypeAlias
+from functools import partial
+from itertools import repeat
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from bridge.records import dataclass
 from bridge.station.limits import (
@@ -68,6 +70,7 @@ _VOICES = {
     ChargingProfilePurpose.CHARGING_STATION_MAX_PROFILE: _Voice.STATION_MAX,
 }
 _OF_STATION = (_Voice.STATION_MAX, _Voice.STATION_EXTERNAL)
+V = TypeVar("V")
 _Said: TypeAlias = tuple[int | None, int | None]  # the limit (mW), the phases it is for
 
 
@@ -78,6 +81,10 @@ class Piece(NamedTuple):
     start: int
     limit: int | None
     phases: int | None = None
+
+
+#: A piece of a tuple; what a NamedTuple has for this is written in Python, and would be most of a composite's time.
+_piece: Callable[[tuple[int, int | None, int | None]], Piece] = partial(tuple.__new__, Piece)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +157,7 @@ class Composite:
         limit, _ = self._merge(words)
         lead = _lead(words)
         bounds = tuple(terms for terms in words[_Voice.STATION_MAX :] if terms is not None)
-        decided = next((t for t in (lead, *bounds) if t is not None and t.alone == limit), lead)
+        decided = next((t for t in (lead, *bounds) if t is not None and t.alone[0] == limit), lead)
         return Explained(limit, lead, bounds, decided)
 
     def next_edge(self, at: int) -> int | None:
@@ -163,7 +170,8 @@ class Composite:
         Raises TooManyEdges where the schedule changes too often.
         """
         line = _checked(together(self.lines(start, end), self._merge), most)
-        return tuple(Piece(at, limit, phases) for at, (limit, phases) in line)
+        limits, phases = [said[0] for said in line.values], [said[1] for said in line.values]
+        return tuple(map(_piece, zip(line.starts, limits, phases, strict=True)))
 
     def lines(self, start: int, end: int) -> list[Line[Terms | None]]:
         """What each voice says, in their order."""
@@ -177,7 +185,7 @@ class Composite:
         return min(bounds, default=None)
 
     def _words_at(self, at: int) -> list[Terms | None]:
-        return [line[0][1] for line in self.lines(at, at + 1)]
+        return [line.values[0] for line in self.lines(at, at + 1)]
 
     def _merge(self, words: Sequence[Terms | None]) -> _Said:
         """Import and export bounds are merged apart; an order is clamped into them. The fewest phases that anybody
@@ -187,8 +195,8 @@ class Composite:
         order = most = least = phases = None
         if lead is not None:
             alone = station_max is station_external is evse_external is None
-            if alone and not lead.balances:
-                return (lead.alone if self._may_discharge else max(0, lead.alone)), lead.phases
+            if alone and not lead.balances and (self._may_discharge or lead.alone[0] >= 0):
+                return lead.alone
             order, most, least, phases = lead.order, lead.most, lead.least, lead.phases
         for terms in (station_max, station_external, evse_external):
             if terms is None:
@@ -245,8 +253,8 @@ def _clamped(order: int, most: int | None, least: int | None) -> int:
     return least if least is not None and order < least else order
 
 
-def _checked(line: Line[_Said], most: int) -> Line[_Said]:
-    if len(line) > most:
+def _checked(line: Line[V], most: int) -> Line[V]:
+    if len(line.starts) > most:
         raise TooManyEdges(f"the schedule changes more than {most} times: ask for less than its whole length")
     return line
 
@@ -269,12 +277,15 @@ class StationComposite:
     def pieces(self, start: int, end: int, most: int = MOST_EDGES) -> tuple[Piece, ...]:
         """As `Composite.pieces`."""
         bounds: Line[int | None] = together(self._station.lines(start, end), Composite.bound)
-        evses: list[Line[int]] = [
-            [(piece.start, _drawn(piece.limit, self._unlimited[evse_id])) for piece in composite.pieces(start, end)]
-            for evse_id, composite in self._evses.items()
+        evses = [
+            _line(composite.pieces(start, end), self._unlimited[evse_id]) for evse_id, composite in self._evses.items()
         ]
-        line: Line[_Said] = together([bounds, *evses], _total)
-        return tuple(Piece(at, limit) for at, (limit, _) in _checked(line, most))
+        line: Line[int] = together([bounds, *evses], _total)
+        return tuple(map(_piece, zip(*_checked(line, most), repeat(None))))
+
+
+def _line(pieces: Sequence[Piece], unlimited: int) -> Line[int]:
+    return Line([piece.start for piece in pieces], [_drawn(piece.limit, unlimited) for piece in pieces])
 
 
 def _drawn(limit: int | None, most: int) -> int:
@@ -283,10 +294,10 @@ def _drawn(limit: int | None, most: int) -> int:
     return min(limit, most) if most else limit
 
 
-def _total(now: Sequence[int | None]) -> _Said:
+def _total(now: Sequence[int | None]) -> int:
     bound, *drawn = now
     total = sum(part or 0 for part in drawn)
-    return (total if bound is None else min(total, bound)), None
+    return total if bound is None else min(total, bound)
 
 
 def station_grid(grids: Iterable[Grid]) -> Grid:

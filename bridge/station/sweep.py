@@ -10,18 +10,27 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
+from itertools import chain, repeat
 from operator import itemgetter
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from bridge.records import dataclass
 
 V = TypeVar("V")
 R = TypeVar("R")
-#: From each instant on, until the next one, the value counts. Instants grow.
-Line: TypeAlias = list[tuple[int, V]]
-
 #: So many beginnings of schedules are followed at most; a recurring one has as many as the time asked for is long.
 MOST_SPANS = 20_000
+_NOTHING = object()
+
+
+class Line(NamedTuple, Generic[V]):
+    """From each of the instants `starts` on, until the next one, the value in its place counts. Instants grow.
+
+    Two columns: a day of many profiles has thousands of edges, and a pair for each would be most of the work.
+    """
+
+    starts: list[int]
+    values: list[V]
 
 
 class TooManyEdges(ValueError):  # noqa: N818 - what was found
@@ -108,7 +117,7 @@ def leading(tracks: Sequence[Track[V]], start: int, end: int) -> Line[V | None]:
     """
     ranked = sorted(tracks, key=lambda track: -track.level)
     spans = _sorted_spans(ranked, start, end)
-    line: Line[V | None] = []
+    line: Line[V | None] = Line([], [])
     active: list[_Active] = []
     at, place, count = start, 0, len(spans)
     while at < end:
@@ -118,7 +127,8 @@ def leading(tracks: Sequence[Track[V]], start: int, end: int) -> Line[V | None]:
         while active and active[0].end <= at:
             heappop(active)
         if not active:
-            line.append((at, None))
+            line.starts.append(at)
+            line.values.append(None)
             at = spans[place][0] if place < count else end
             continue
         top = active[0]
@@ -148,8 +158,9 @@ def _sorted_spans(ranked: Sequence[Track[Any]], start: int, end: int) -> list[tu
 def _tell(line: Line[V | None], plan: Plan[V], base: int, begin: int, end: int) -> None:
     """Add what a plan says from `begin` until before `end`."""
     first, last = bisect_right(plan.starts, begin - base), bisect_left(plan.starts, end - base)
-    line.append((begin, plan.values[first - 1]))
-    line.extend(zip([base + start for start in plan.starts[first:last]], plan.values[first:last], strict=True))
+    line.starts.append(begin)
+    line.starts.extend([base + start for start in plan.starts[first:last]])
+    line.values.extend(plan.values[first - 1 : last])
 
 
 def together(lines: Sequence[Line[Any]], combine: Callable[[Sequence[Any]], R]) -> Line[R]:
@@ -157,26 +168,31 @@ def together(lines: Sequence[Line[Any]], combine: Callable[[Sequence[Any]], R]) 
 
     Values that follow each other differ.
     """
-    if not lines:
-        return []
-    now = [line[0][1] for line in lines]
-    said = combine(now)
-    found = [(lines[0][0][0], said)]
-    changing = [place for place, line in enumerate(lines) if len(line) > 1]
-    changes = [(at, place, value) for place in changing for at, value in lines[place][1:]]
-    if len(changing) > 1:
-        changes.sort(key=itemgetter(0))
-    reached = changes[0][0] if changes else 0
-    for at, place, value in changes:
-        if at != reached:
-            before, said = said, combine(now)
-            if said != before:
-                found.append((reached, said))
-            reached = at
-        now[place] = value
-    if changes and combine(now) != said:
-        found.append((reached, combine(now)))
+    edges = list(dict.fromkeys(sorted(chain.from_iterable(line.starts for line in lines))))
+    found: Line[R] = Line([], [])
+    said: object = _NOTHING
+    for at, now in zip(edges, zip(*(_followed(line, edges) for line in lines), strict=True), strict=True):
+        value = combine(now)
+        if value != said:
+            said = value
+            found.starts.append(at)
+            found.values.append(value)
     return found
+
+
+def _followed(line: Line[V], edges: Sequence[int]) -> Iterable[V]:
+    """A line's values at each of the edges, of which all its own are some."""
+    if len(line.starts) == 1:
+        return repeat(line.values[0], len(edges))
+    return line.values if len(line.starts) == len(edges) else _kept(line, edges)
+
+
+def _kept(line: Line[V], edges: Iterable[int]) -> Iterator[V]:
+    place, last = 0, len(line.starts) - 1
+    for edge in edges:
+        if place < last and line.starts[place + 1] == edge:
+            place += 1
+        yield line.values[place]
 
 
 def next_edge(tracks: Iterable[Track[Any]], at: int) -> int | None:

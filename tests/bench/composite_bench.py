@@ -7,6 +7,7 @@ they are installed; that is measured apart.
 
 from __future__ import annotations
 
+import gc
 import math
 import statistics
 import time
@@ -98,6 +99,8 @@ def _profile(
 
 def measure(rounds: int = 15) -> dict[str, Any]:
     """Median ms of wall clock and of CPU, the number of pieces, and the growth between the counts."""
+    gc.collect()
+    gc.freeze()  # as the gateway does when it is up: a test run's own objects are not to be looked through
     figures: dict[str, Any] = {}
     for name, make in (("stacked", stacked), ("seen", seen)):
         figures[name] = {count: _measured(make(count), rounds) for count in COUNTS}
