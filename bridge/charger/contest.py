@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 #: So many reversals of what we had written ...
@@ -18,13 +17,12 @@ class Contest:
 
     def __init__(self) -> None:
         self.until: int | None = None
-        self._reversals: deque[int] = deque()
+        self._reversals: tuple[int, ...] = ()
 
     def reversed(self, now: int) -> bool:
         """Somebody undid what we had written. Whether the unit has become contested by that."""
-        self._reversals.append(now)
-        self._forget(now)
-        if len(self._reversals) < REVERSALS:
+        self._reversals = (*self._reversals, now)
+        if self.recent(now) < REVERSALS:
             return False
         started = not self.contested(now)
         self.until = now + CONTESTED_FOR
@@ -36,9 +34,5 @@ class Contest:
 
     def recent(self, now: int) -> int:
         """How often it happened lately."""
-        self._forget(now)
+        self._reversals = tuple(at for at in self._reversals if at > now - WITHIN)
         return len(self._reversals)
-
-    def _forget(self, now: int) -> None:
-        while self._reversals and self._reversals[0] <= now - WITHIN:
-            self._reversals.popleft()

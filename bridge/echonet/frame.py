@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -232,6 +233,7 @@ _LIST_MOST: Final = 15  # more properties than this make a property map a bitmap
 _BITMAP_SIZE: Final = 16
 
 
+@lru_cache(maxsize=512)  # the units of a maker share their maps, and so one set of each
 def decode_property_map(edt: bytes) -> frozenset[int]:
     """The EPCs of a property map (0x9D, 0x9E, 0x9F). Raises `FrameError` where count and contents differ."""
     if not edt:

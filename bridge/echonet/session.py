@@ -64,8 +64,8 @@ __all__ = [
 LEAST_RESPONSE_TIMEOUT: Final = 20_000
 #: How long a stop waits behind another request of its node, in ms.
 STOP_PATIENCE: Final = 2_000
-#: How many used TIDs are remembered, so that late answers are known for what they are: 40 s at 100 requests/s.
-_REMEMBERED: Final = 4096
+#: How many used TIDs are remembered, so that late answers are known for what they are: 20 s at 100 requests/s.
+_REMEMBERED: Final = 2048
 #: So many addresses are kept apart; beyond them those that nothing is asked of are forgotten.
 _NODES: Final = 1024
 _TIDS: Final = 0x10000

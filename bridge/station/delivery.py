@@ -92,9 +92,8 @@ class Delivery:
         self._shed: list[int] = []  # keys that are still to be deleted
         self._open = False
         self._lost_at = -1  # the last key that waited when the link was lost
-        self._wake = asyncio.Event()  # there may be something to deliver
+        self._wake = asyncio.Event()  # there may be something to deliver or to delete
         self._turned = asyncio.Event()  # the link came or went
-        self._shedding = asyncio.Event()  # there is something to delete
         self.attempts = 3
         self.interval = 60_000
         self.most = most
@@ -140,13 +139,14 @@ class Delivery:
 
     async def run(self) -> None:
         """Deliver for ever."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._delete_what_was_shed())
-            while True:
-                while not (self._open and self._queue):
-                    self._wake.clear()
-                    await self._wake.wait()
+        while True:
+            if self._shed:
+                await self._delete_what_was_shed()
+            elif self._open and self._queue:
                 await self._deliver(self._queue.first)
+            else:
+                self._wake.clear()
+                await self._wake.wait()
 
     # -- the queue
 
@@ -166,22 +166,21 @@ class Delivery:
             return
         _log.error("the queue is full: messages given up", station=self._station, waiting=self.waiting, lost=len(gone))
         self._shed += self._queue.thin_out(gone)
-        self._shedding.set()
+        self._wake.set()
 
     async def _delete_what_was_shed(self) -> None:
-        """From the store as well. A kill before that brings them back, and they are given up again."""
-        while True:
-            await self._shedding.wait()
-            self._shedding.clear()
-            keys, self._shed = self._shed, []
-            deleted = await asyncio.gather(
-                *(self._store.answered(self._station, key) for key in keys), return_exceptions=True
-            )
-            if failures := [key for key, result in zip(keys, deleted, strict=True) if isinstance(result, StoreError)]:
-                _log.error("messages given up are not deleted yet", station=self._station, number=len(failures))
-                self._shed += failures
-                await self._clock.sleep(_LONGEST_PAUSE)
-                self._shedding.set()
+        """From the store as well. A kill before that brings them back, and they are given up again.
+
+        While the store does not take it nothing is sent: what is answered could not be deleted either.
+        """
+        keys, self._shed = self._shed, []
+        deleted = await asyncio.gather(
+            *(self._store.answered(self._station, key) for key in keys), return_exceptions=True
+        )
+        if failures := [key for key, result in zip(keys, deleted, strict=True) if isinstance(result, StoreError)]:
+            _log.error("messages given up are not deleted yet", station=self._station, number=len(failures))
+            self._shed += failures
+            await self._clock.sleep(_LONGEST_PAUSE)
 
     # -- one message
 

@@ -110,7 +110,10 @@ class WebSocketDialer:
             # The library takes that as success; by 3.2 the connection is of no use.
             await socket.close(1002, "no common subprotocol")
             raise LinkDown(f"the CSMS agrees to none of {', '.join(subprotocols)}")
-        socket.request = None  # headers that nobody asks for any more: some KiB of every station, and the password
+        # Headers that nobody asks for any more: some KiB of every station, and the password.
+        socket.request = None
+        if socket.response is not None:
+            socket.response.headers.clear()
         return WebSocketConnection(socket)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -33,6 +32,8 @@ SEND: Final = 6
 NO_ID: Final = "-1"
 LONGEST_ID: Final = 36
 LONGEST_DESCRIPTION: Final = 255
+#: So many CALLs of ours that have ended are remembered: a second answer to them is told from a strange one.
+_CLOSED: Final = 16
 #: So many of their CALLs may be open; by 4.1.1 it is one, and more only after they have given up some.
 MOST_IN_PROGRESS: Final = 64
 
@@ -141,7 +142,7 @@ class Rpc:
         self._new_id = new_id
         self._open: _Open | None = None
         self._in_progress: set[str] = set()
-        self._closed: deque[str] = deque(maxlen=16)
+        self._closed: tuple[str, ...] = ()
 
     @property
     def busy(self) -> bool:
@@ -167,7 +168,7 @@ class Rpc:
     def give_up(self) -> None:
         """The open CALL has timed out, or its connection is gone: an answer that still comes is a stray."""
         if self._open is not None:
-            self._closed.append(self._open.message_id)
+            self._closed = (*self._closed, self._open.message_id)[-_CLOSED:]
             self._open = None
 
     def disconnected(self) -> None:

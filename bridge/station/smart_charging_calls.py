@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -46,7 +45,7 @@ def answers(station: Station) -> dict[type[Request[Any]], Callable[[Any], Awaita
 class _SmartChargingCalls:
     def __init__(self, station: Station) -> None:
         self._station = station
-        self._changes: deque[int] = deque(maxlen=MOST_AT_ONCE)  # when what is wanted was computed anew
+        self._changes: tuple[int, ...] = ()  # when what is wanted was computed anew
         self._later = Timer(station.clock, self._reconsider)
 
     async def set_profile(self, request: SetChargingProfileRequest) -> Answer:
@@ -82,7 +81,7 @@ class _SmartChargingCalls:
 
     def _reconsider(self) -> None:
         self._later.cancel()
-        self._changes.append(self._station.clock.monotonic())
+        self._changes = (*self._changes, self._station.clock.monotonic())[-MOST_AT_ONCE:]
         self._station.wishes.reconsider()
 
     async def profiles(self, request: GetChargingProfilesRequest) -> Answer:

@@ -84,8 +84,7 @@ class Station:
     ) -> None:
         self.settings, self.link, self.store, self.clock, self.model = settings, link, store, clock, model
         self.network = network
-        self.id = settings.station_id
-        self.notes = Notes(keeper, self.id)
+        self.notes = Notes(keeper, settings.station_id)
         self.adapter = adapter
         self.time = CsmsTime(clock, self.notes.put)
         self.charging = SmartCharging(self.id, store, self.time, adapter)
@@ -135,6 +134,11 @@ class Station:
         self._lives = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.log = _log.bind(station=self.id)
+
+    @property
+    def id(self) -> str:
+        """Its identity, as the CSMS knows it."""
+        return self.settings.station_id
 
     # -- life
 

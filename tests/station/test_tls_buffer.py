@@ -37,6 +37,7 @@ async def test_a_message_of_any_length_comes_and_goes_whole(tmp_path: Path, leng
             assert await anext(aiter(connection)) == text
         assert len(_buffer(connection)) <= TLS_BUFFER
         assert connection._socket.request is None  # its headers, the password among them, are not held
+        assert not list(connection._socket.response.headers)
         await connection.close()
 
 
