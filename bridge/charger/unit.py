@@ -140,7 +140,9 @@ class ChargerUnit:
     def want(self, wanted: Wanted) -> None:
         """Replace what is wanted; the same again changes nothing. Until the first wish, and with hands off, nothing is
         ordered of the unit; unless it is to be left alone it may be asked whether a vehicle is there."""
-        self._wish, wanted = wanted, replace(wanted, mode=self._table.wants(wanted))
+        self._wish, mode = wanted, self._table.wants(wanted)
+        if mode is not wanted.mode:
+            wanted = replace(wanted, mode=mode)
         if wanted == self._wanted:
             return
         now = self._monotonic()

@@ -315,7 +315,8 @@ class SmartCharging:
         now = 0 if utc is None else epoch_ms(utc)
         composites = {evse_id: self.composite(evse_id, active, now, profiles) for evse_id in active}
         found = {evse_id: composite.limit_at(now) for evse_id, composite in composites.items()}
-        bound = self._bounds(active, now, profiles).station_bound_at(now)
+        of_station = [item for item in profiles if item.evse_id == 0]
+        bound = self._bounds(active, now, of_station).station_bound_at(now) if of_station else None
         if bound is not None:
             minimums = {i: max(c.minimum_at(now), active[i].least) for i, c in composites.items()}
             found |= _shared(bound, found, active, minimums)

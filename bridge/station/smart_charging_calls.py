@@ -54,30 +54,34 @@ class _SmartChargingCalls:
         response = await station.charging.set_profile(request, station.wishes.profile_rules())
         if response.status is ChargingProfileStatus.ACCEPTED:
             station.wishes.discharges.told(request.evse_id, request.charging_profile.charging_profile_purpose)
-            self._changed()
+            await self._changed()
         return response
 
     async def update_schedule(self, request: UpdateDynamicScheduleRequest) -> Answer:
         """2.1 K28.FR.06, K28.FR.11."""
         verdict = await self._station.wishes.dynamic.update(request.charging_profile_id, request.schedule_update)
         if verdict.accepted:
-            self._changed()
+            await self._changed()
         return UpdateDynamicScheduleResponse(verdict.status, verdict.status_info)
 
     async def clear_profile(self, request: ClearChargingProfileRequest) -> Answer:
         """K10."""
         response = await self._station.charging.clear(request)
         if response.status is ClearChargingProfileStatus.ACCEPTED:
-            self._changed()
+            await self._changed()
         return response
 
-    def _changed(self) -> None:
-        """What is wanted is another at once; of a flood of changes, all together in turn."""
+    async def _changed(self) -> None:
+        """What is wanted is another at once; of a flood of changes, all together in turn.
+
+        The answer is written a turn of the loop later: what the change leads to goes to the unit first.
+        """
         now = self._station.clock.monotonic()
         if len(self._changes) == MOST_AT_ONCE and now < self._changes[0] + FLOOD_WITHIN:
             self._later.set_at(self._changes[0] + FLOOD_WITHIN)
         else:
             self._reconsider()
+            await self._station.clock.sleep(0)
 
     def _reconsider(self) -> None:
         self._later.cancel()

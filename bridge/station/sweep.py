@@ -115,6 +115,8 @@ def leading(tracks: Sequence[Track[V]], start: int, end: int) -> Line[V | None]:
 
     Of tracks of one level the first leads. Raises TooManyEdges.
     """
+    if not tracks:
+        return Line([start], [None])
     ranked = sorted(tracks, key=lambda track: -track.level)
     spans = _sorted_spans(ranked, start, end)
     line: Line[V | None] = Line([], [])

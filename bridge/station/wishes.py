@@ -27,7 +27,7 @@ class Wishes:
 
     def __init__(self, station: Station) -> None:
         self._station = station
-        self._rate_units: frozenset[ChargingRateUnit] = frozenset()
+        self._told = ProfileRules({})  # what the device model says of any profile
         self._edge = Timer(station.clock, self.reconsider)
         self.balance: Callable[[], None] | None = None  # brings setpoints of load balancing up to date (Q09)
         self.external = ExternalLimits(station)
@@ -72,18 +72,19 @@ class Wishes:
 
     def apply_model(self) -> None:
         """Let the device model's values count."""
-        units = self._station.model.members(Key.SMART_RATE_UNIT)
-        self._rate_units = frozenset(ChargingRateUnit(unit) for unit in units)
+        model = self._station.model
+        self._told = ProfileRules(
+            {},
+            frozenset(ChargingRateUnit(unit) for unit in model.members(Key.SMART_RATE_UNIT)),
+            max_stack_level=model.integer(Key.SMART_PROFILE_STACK_LEVEL),
+            max_periods=model.integer(Key.SMART_PERIODS_PER_SCHEDULE),
+        )
 
     def profile_rules(self) -> ProfileRules:
         """What counts when a profile is judged."""
-        station = self._station
-        return ProfileRules(
-            {evse_id: position.rules for evse_id, position in station.positions.items()},
-            self._rate_units,
-            max_stack_level=station.model.integer(Key.SMART_PROFILE_STACK_LEVEL),
-            max_periods=station.model.integer(Key.SMART_PERIODS_PER_SCHEDULE),
-        )
+        evses = {evse_id: position.rules for evse_id, position in self._station.positions.items()}
+        told = self._told
+        return ProfileRules(evses, told.rate_units, told.max_stack_level, told.max_periods)
 
     def set_hands_off(self, evse_id: int, on: bool) -> None:
         """Leave a unit alone until that is lifted, by whoever; kept over a restart."""

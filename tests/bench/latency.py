@@ -2,20 +2,22 @@
 the datagram of the setting, beside a bare forwarder.
 
 The programs run in processes of their own and are asked in turns, each after the same silence, so that all are as
-cold. Each of the two makes one durable commit before anything goes out; its share is what the forwarder takes longer
-with one.
+cold. Where there are two cores they have one, and the CSMS and the unit the other: else it is measured now and then
+which of two processes on one core gets its turn first. Each of the two makes one durable commit before anything goes
+out; its share is what the forwarder takes longer with one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from bridge.clock import Clock
 from bridge.sim.checker import AifChecker
@@ -32,6 +34,8 @@ from tests.bench.programs import gateway, python, site
 OWN, UNIT, GROUP = "127.62.2.1", "127.62.2.2", "239.62.2.1"
 _STATE, _CHARGE_POWER = 0xC7, 0xEB
 _TOKEN = {"idToken": "BENCH", "type": "Central"}
+_CORES = sorted(os.sched_getaffinity(0))
+_Forward: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[float]]
 #: So long (s) after the last datagram a node counts as idle, and so long its state counts as fresh here.
 _QUIET = 0.2
 _FRESH = 5.0
@@ -79,20 +83,23 @@ async def measure(folder: Path, rounds: int = 30) -> dict[str, Any]:
     plain, profiled, bare, committing, reads_first = [], [], [], [], 0
     async with (
         _unit(wire),
+        _on(-1),
         gateway(config),
         _forwarder("bare_forwarder.py") as forward,
         _forwarder("committing_forwarder.py", str(folder / "commits.sqlite3")) as commit_and_forward,
+        _on(0),
     ):
         await csms.wait("StatusNotification", connectorStatus="Occupied")
+        request = _start(0)
         for number in range(rounds):
             with_profile = number % 3 == 2
             spent, read_first = await _start_and_stop(csms, wire, number + 1, with_profile)
             reads_first += read_first
             (profiled if with_profile else plain).append(spent)
             await asyncio.sleep(_QUIET)
-            bare.append(await forward())
+            bare.append(await forward("RequestStartTransaction", request))
             await asyncio.sleep(_QUIET)
-            committing.append(await commit_and_forward())
+            committing.append(await commit_and_forward("RequestStartTransaction", request))
     await csms.close()
     more = {"profile_us": statistics.median(profiled) * 1e6, "reads_first": reads_first}
     return _figures(plain, bare, committing) | more
@@ -105,13 +112,14 @@ async def measure_profiles(folder: Path, rounds: int = 30) -> dict[str, Any]:
     ours, bare, committing, reads_first = [], [], [], 0
     async with (
         _unit(wire),
+        _on(-1),
         gateway(config),
         _forwarder("bare_forwarder.py") as forward,
         _forwarder("committing_forwarder.py", str(folder / "commits.sqlite3")) as commit_and_forward,
+        _on(0),
     ):
         await csms.wait("StatusNotification", connectorStatus="Occupied")
-        request = {"evseId": 1, "remoteStartId": 1, "idToken": _TOKEN, "chargingProfile": _profile(1, 6000)}
-        await csms.call("RequestStartTransaction", request)
+        await csms.call("RequestStartTransaction", _start(1) | {"chargingProfile": _profile(1, 6000)})
         event, _ = await csms.wait("TransactionEvent", eventType="Started")
         transaction = event["transactionInfo"]["transactionId"]
         await asyncio.sleep(3)
@@ -119,16 +127,17 @@ async def measure_profiles(folder: Path, rounds: int = 30) -> dict[str, Any]:
             await wire.idle()
             since = len(wire.got)
             made = _profile(1, 5900 - 100 * number) | {"transactionId": transaction}
-            sent, answer = await csms.call("SetChargingProfile", {"evseId": 1, "chargingProfile": made})
+            request = {"evseId": 1, "chargingProfile": made}
+            sent, answer = await csms.call("SetChargingProfile", request)
             assert answer["status"] == "Accepted", answer
             at, _, epcs = await wire.first(since, Esv.SETC)
             assert epcs == {_CHARGE_POWER}
             reads_first += wire.got[since][1] is Esv.GET
             ours.append(at - sent)
             await asyncio.sleep(_QUIET)
-            bare.append(await forward())
+            bare.append(await forward("SetChargingProfile", request))
             await asyncio.sleep(_QUIET)
-            committing.append(await commit_and_forward())
+            committing.append(await commit_and_forward("SetChargingProfile", request))
     await csms.close()
     return _figures(ours, bare, committing) | {"reads_first": reads_first}
 
@@ -150,7 +159,7 @@ async def _start_and_stop(csms: BenchCsms, wire: _Wire, number: int, with_profil
     """One start on an idle unit whose state has just been read; how long it took, and whether a read went first."""
     await wire.idle()
     since, told = len(wire.got), len(csms.calls)
-    request: dict[str, Any] = {"evseId": 1, "remoteStartId": number, "idToken": _TOKEN}
+    request = _start(number)
     if with_profile:
         request["chargingProfile"] = _profile(number, 2000 + 10 * number)
     sent, answer = await csms.call("RequestStartTransaction", request)
@@ -162,6 +171,10 @@ async def _start_and_stop(csms: BenchCsms, wire: _Wire, number: int, with_profil
     await csms.call("RequestStopTransaction", {"transactionId": transaction})
     await csms.wait("TransactionEvent", told, eventType="Ended")
     return at - sent, service is Esv.GET
+
+
+def _start(number: int) -> dict[str, Any]:
+    return {"evseId": 1, "remoteStartId": number, "idToken": _TOKEN}
 
 
 def _profile(number: int, watts: int) -> dict[str, Any]:
@@ -197,6 +210,17 @@ async def _unit(wire: _Wire) -> Any:
     checker.assert_clean()
 
 
+@asynccontextmanager
+async def _on(place: int) -> AsyncIterator[None]:
+    """This program, and what it starts meanwhile, runs on one core: the first (0) or the last (-1)."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {_CORES[place]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 class _Target(asyncio.DatagramProtocol):
     """Where a forwarder's datagrams arrive."""
 
@@ -210,16 +234,16 @@ class _Target(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def _forwarder(program: str, *arguments: str) -> AsyncIterator[Callable[[], Awaitable[float]]]:
-    """Run a forwarder of this folder; what is given sends a start through it and says how long that took (s)."""
+async def _forwarder(program: str, *arguments: str) -> AsyncIterator[_Forward]:
+    """Run a forwarder of this folder; what is given sends a CALL through it and says how long that took (s)."""
     csms, target = BenchCsms(), _Target()
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: target, local_addr=(UNIT, 0))
     port = transport.get_extra_info("sockname")[1]
     path = str(Path(__file__).with_name(program))
 
-    async def once() -> float:
+    async def once(action: str, payload: dict[str, Any]) -> float:
         target.at = asyncio.get_running_loop().create_future()
-        sent = await csms.send("RequestStartTransaction", {"evseId": 1, "remoteStartId": 1, "idToken": _TOKEN})
+        sent = await csms.send(action, payload)
         async with asyncio.timeout(10):
             return await target.at - sent
 
