@@ -115,7 +115,7 @@ class Dispatch:
                 return remote_control.rejected(StatusInfo(ReasonCode.OUT_OF_STORAGE, str(error)[:512]))
         if station.model.boolean(Key.AUTHORIZE_REMOTE_START):
             then = self._authorized_start
-            return remote_control.accepted(existing), lambda: _spawn(station, then(position, request, target))
+            return remote_control.accepted(existing), lambda: station.spawn(then(position, request, target))
         await station.sessions.authorize(position, request.id_token, request.remote_start_id, target=target)
         return remote_control.accepted(existing)
 
@@ -176,7 +176,3 @@ def _direction(request: RequestStartTransactionRequest) -> Mode:
     if profile and first_power(profile.charging_schedule[0].charging_schedule_period[0]) < 0:
         return Mode.DISCHARGE
     return Mode.CHARGE
-
-
-def _spawn(station: Station, work: Any) -> None:
-    station.spawn(work)

@@ -29,7 +29,7 @@ _log = structlog.get_logger()
 R = TypeVar("R", bound=Response)
 
 #: What a handler may give back: the response, and what is to run right after it has been sent.
-Answer = Response | tuple[Response, Callable[[], None]]
+Answer = Response | tuple[Response, Callable[[], object]]
 
 
 class LinkDown(CsmsError):  # noqa: N818 - a state
@@ -236,7 +236,7 @@ class Link:
     async def _answer(self, call: Call, connection: Connection, handler: Handler) -> None:
         """Answer one CALL, aside from the receive loop, so that a handler can call in turn."""
         action = action_of(call.request)
-        after: Callable[[], None] | None = None
+        after: Callable[[], object] | None = None
         try:
             answer = await handler.on_call(call.request)
             response, after = answer if isinstance(answer, tuple) else (answer, None)
@@ -342,7 +342,7 @@ class Link:
         return str(UUID(int=self._clock.random.getrandbits(128), version=4))
 
 
-def _guarded(callback: Callable[[], None]) -> None:
+def _guarded(callback: Callable[[], object]) -> None:
     """A mistake in what is called back is logged; the link goes on."""
     try:
         callback()

@@ -91,7 +91,7 @@ class _SmartChargingCalls:
     async def profiles(self, request: GetChargingProfilesRequest) -> Answer:
         """K09: the reports follow the answer (K09.FR.02)."""
         response, pages = self._station.charging.report(request)
-        return response, lambda: _spawn(self._station, pages)
+        return response, lambda: self._station.spawn(self._tell(pages))
 
     async def composite(self, request: GetCompositeScheduleRequest) -> Answer:
         """K08."""
@@ -102,10 +102,6 @@ class _SmartChargingCalls:
             return response
         return replace(response, schedule=station.wishes.operation_modes.in_words(response.schedule))
 
-
-def _spawn(station: Station, pages: Iterable[ReportChargingProfilesRequest]) -> None:
-    async def send() -> None:
+    async def _tell(self, pages: Iterable[ReportChargingProfilesRequest]) -> None:
         for page in pages:
-            await station.outbox.tell(page)
-
-    station.spawn(send())
+            await self._station.outbox.tell(page)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bridge.station.station import Station
 
 #: What is to be done after the answer, or why it cannot be done.
-_Work = Callable[[], None] | StatusInfo
+_Work = Callable[[], object] | StatusInfo
 
 
 def answers(station: Station) -> dict[type[Request[Any]], Callable[[Any], Awaitable[Answer]]]:
@@ -55,7 +55,7 @@ class _Trigger:
     def heartbeat(self, _: TriggerMessageRequest) -> _Work:
         """F06.FR.03: an EVSE means nothing here."""
         station = self._station
-        return lambda: _spawn(station, station.provisioning.heartbeat())
+        return lambda: station.spawn(station.provisioning.heartbeat())
 
     def status(self, request: TriggerMessageRequest) -> _Work:
         """The connector's status; without an EVSE that of all (F06.FR.11)."""
@@ -64,7 +64,7 @@ class _Trigger:
             return chosen
         if all(station.availability.status(position.evse_id) is None for position in chosen):
             return StatusInfo(ReasonCode.UNSPECIFIED, "no status is known yet")
-        return lambda: _spawn(station, station.statuses.tell_again(chosen))
+        return lambda: station.spawn(station.statuses.tell_again(chosen))
 
     def transaction_event(self, request: TriggerMessageRequest) -> _Work:
         """F06.FR.07: of each open transaction."""
@@ -89,7 +89,7 @@ class _Trigger:
         requests = station.meter_values.current(chosen)
         if not requests:
             return StatusInfo(ReasonCode.UNSPECIFIED, "nothing is measured now, or AlignedDataCtrlr names no measurand")
-        return lambda: _spawn(station, station.meter_values.send(requests))
+        return lambda: station.spawn(station.meter_values.send(requests))
 
     def _chosen(self, request: TriggerMessageRequest) -> list[Position] | StatusInfo:
         """The EVSEs that are meant."""
@@ -111,7 +111,3 @@ _MESSAGES: Final[Mapping[MessageTrigger, Callable[[_Trigger, TriggerMessageReque
     MessageTrigger.STATUS_NOTIFICATION: _Trigger.status,
     MessageTrigger.TRANSACTION_EVENT: _Trigger.transaction_event,
 }
-
-
-def _spawn(station: Station, work: Any) -> None:
-    station.spawn(work)
