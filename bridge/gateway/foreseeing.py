@@ -138,24 +138,24 @@ def _said(terms: Terms, by_id: Mapping[int, InstalledProfile]) -> Said:
         item.purpose.value,
         item.profile.stack_level,
         item.source.value,
-        _words(terms),
+        _words(terms, item.profile.charging_schedule[0].charging_rate_unit),
         terms.alone[0],
         terms.balances,
     )
 
 
-def _words(terms: Terms) -> str:
+def _words(terms: Terms, unit: ChargingRateUnit) -> str:
     """What the period says, with the phases where they make a difference."""
-    on = f" on {terms.phases} phase{'s' if terms.phases > 1 else ''}" if terms.unit is ChargingRateUnit.A else ""
+    on = f" on {terms.phases} phase{'s' if terms.phases > 1 else ''}" if unit is ChargingRateUnit.A else ""
     try:
         words = words_of(terms.period) if speaks(terms.period) else None
     except WordsError as error:  # nobody takes such a profile any more; what cannot be understood moves nothing
         return f"nothing that can be followed ({error})"
     if words is None or not words.steers:
         limit = terms.period.limit if words is None else words.limit
-        return "no limit" if limit is None else f"{limit:g} {terms.unit}{on}"
+        return "no limit" if limit is None else f"{limit:g} {unit}{on}"
     numbers = {"setpoint": words.setpoint, "limit": words.limit, "dischargeLimit": words.discharge_limit}
-    said = [f"{name} {number:g} {terms.unit}{on}" for name, number in numbers.items() if number is not None]
+    said = [f"{name} {number:g} {unit}{on}" for name, number in numbers.items() if number is not None]
     return ", ".join((f"{words.mode.value}{_BALANCED if words.balances else ''}", *said))
 
 

@@ -107,19 +107,22 @@ class Terms:
     """What a profile says from one instant to the next, as rates per phase: `most` bounds charging, `least` (zero or
     below) bounds discharging, and `order` is a power that is to flow, as far as bounds let it; where it `balances` that
     is computed from the load (Q09). Charging below `efficient` is of little use (minChargingRate). `period` says it in
-    the words of the `profile` (its id); `alone` is the limit (mW) and its phases while nobody else
-    says anything: made once, since most of a composite is of such words."""
+    the words of the `profile` (its id); `alone` is the limit (mW) while nobody else says anything, and its phases:
+    together and only once, since most of a composite is of such words."""
 
     profile: int
     period: ChargingSchedulePeriod
-    unit: ChargingRateUnit
-    phases: int
     alone: tuple[int, int]
     order: int | None = None
     most: int | None = None
     least: int | None = None
     efficient: int = 0
     balances: bool = False
+
+    @property
+    def phases(self) -> int:
+        """How many phases its rates are for."""
+        return self.alone[1]
 
 
 def terms_of(profile: ChargingProfile, schedule: ChargingSchedule, period: ChargingSchedulePeriod, grid: Grid) -> Terms:
@@ -134,16 +137,16 @@ def terms_of(profile: ChargingProfile, schedule: ChargingSchedule, period: Charg
         try:
             words = words_of(period)
         except WordsError:  # nobody takes such a profile; what cannot be understood moves nothing
-            return Terms(profile.id, period, unit, phases, (0, phases), order=0, most=0)
+            return Terms(profile.id, period, (0, phases), order=0, most=0)
         if words is not None and words.steers and orders:
             return _ordered(profile, period, unit, words, grid)
         limit = limit if words is None else words.limit
     rate = grid.rate(unit, MOST if limit is None else limit, period.number_phases)
     if rate < 0 and orders:
-        return Terms(profile.id, period, unit, phases, _alone(rate, phases), order=rate)
+        return Terms(profile.id, period, _alone(rate, phases), order=rate)
     efficient = grid.rate(unit, schedule.min_charging_rate or 0, period.number_phases)
     most = max(0, rate)
-    return Terms(profile.id, period, unit, phases, _alone(most, phases), most=most, efficient=efficient)
+    return Terms(profile.id, period, _alone(most, phases), most=most, efficient=efficient)
 
 
 def _alone(rate: int, phases: int) -> tuple[int, int]:
@@ -163,12 +166,12 @@ def _ordered(
     least = None if words.discharge_limit is None else rate(words.discharge_limit)
     if words.balances:
         bound = None if words.limit is None else rate(words.limit)
-        return Terms(profile.id, period, unit, phases, _alone(bound or 0, phases), None, bound, least, balances=True)
+        return Terms(profile.id, period, _alone(bound or 0, phases), None, bound, least, balances=True)
     if words.setpoint is None:
-        return Terms(profile.id, period, unit, phases, (0, phases), order=0, most=0)
+        return Terms(profile.id, period, (0, phases), order=0, most=0)
     order, most = rate(words.setpoint), rate(MOST if words.limit is None else words.limit)
     rate_alone = min(order, most) if least is None else max(min(order, most), least)
-    return Terms(profile.id, period, unit, phases, _alone(rate_alone, phases), order, most, least)
+    return Terms(profile.id, period, _alone(rate_alone, phases), order, most, least)
 
 
 def compile_plan(profile: ChargingProfile, grid: Grid) -> Plan[Terms]:

@@ -248,7 +248,7 @@ def test_an_order_is_clamped_into_the_bounds_of_its_own_direction(monkeypatch):
 
     def terms_of(of, schedule, period, _grid):
         rates = {name: power * 6_000_000 for name, power in words[period.limit].items()}
-        return Terms(of.id, period, schedule.charging_rate_unit, 1, (0, 1), **rates)
+        return Terms(of.id, period, (0, 1), **rates)
 
     monkeypatch.setattr(limits, "terms_of", terms_of)
 
