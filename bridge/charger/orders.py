@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from bridge.charger.course import ENERGY
-from bridge.evse import Mode, Wanted
+from bridge.evse import Mode, Urgency, Wanted
 from bridge.records import dataclass
 
 #: Modes in which power may flow out of the vehicle.
@@ -19,8 +19,8 @@ DISCHARGES: Final = frozenset({Mode.DISCHARGE, Mode.AUTO})
 
 @dataclass(frozen=True, slots=True)
 class Hindrances:
-    """What stands against a wish. `grid` is why nothing may flow back, `grid_bound` how much may be discharged (mW);
-    `ceiling` why nothing more is charged."""
+    """What stands against a wish. `silence` is why a discharge ends unheard, `grid` why nothing may flow back,
+    `grid_bound` how much may be discharged (mW), `ceiling` why nothing more is charged."""
 
     latched: str | None = None
     amount_reached: bool = False
@@ -28,6 +28,7 @@ class Hindrances:
     grid: str | None = None
     grid_bound: int | None = None
     ceiling: str | None = None
+    silence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ def order(wish: Wanted, against: Hindrances) -> Order:
         return Order(_pause(wish), against.ceiling)
     if wish.mode not in DISCHARGES:
         return Order(wish)
+    if against.silence is not None:
+        return Order(replace(_pause(wish), urgency=Urgency.SAFETY), against.silence)
     if against.contested:
         return Order(_pause(wish), "another controller contests the unit: no discharge meanwhile")
     if against.grid is not None:

@@ -12,6 +12,8 @@ from bridge.mapping.decision import PollGroup
 
 #: Just after a write the plan is this many times as fast, lest slow polls tell of a vehicle that does not take power.
 WATCHED: Final = 5
+#: "Just after": contactors, handshake and ramp take their time (ms).
+FOLLOWS_WITHIN: Final = 30_000
 #: The plans of many units that were found together must not beat in step, else news wait behind all their answers: by
 #: its name, each begins its second round at a moment of its own, and runs up to so much (%) faster.
 SPREAD: Final = 12
@@ -23,6 +25,14 @@ class Pace(IntEnum):
     IDLE = 0
     ACTIVE = 1
     FOLLOWING = 2  # it has just been ordered something
+
+
+def pace(wrote: int | None, now: int, *, busy: bool) -> Pace:
+    """The pace of a unit that was ordered something at `wrote` (ms) last, so that its power is about to change; `busy`:
+    something is on its way, or energy flows."""
+    if wrote is not None and now < wrote + FOLLOWS_WITHIN:
+        return Pace.FOLLOWING
+    return Pace.ACTIVE if busy else Pace.IDLE
 
 
 class Plan:

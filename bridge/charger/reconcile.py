@@ -203,7 +203,7 @@ class Reconciler:
         wanted = self._wanted
         if wanted is None or wanted.mode is Mode.HANDS_OFF:
             return IDLE
-        if not view.reachable and wanted.mode is not Mode.STOP:
+        if not view.reachable and wanted.mode not in QUIET:
             return IDLE
         if self._acting.verification is not None:
             return self._look(self._acting.verification, view.now)

@@ -249,9 +249,9 @@ class UnitRunner:
 
     def _wanted(self) -> None:
         """Something else is wanted: what is on its way is let go, and the first action goes out before anything else
-        is thought about. A reading goes on, unless a stop is wanted: it is as good for the new goal, and else wishes
+        is thought about. A reading goes on, unless it is urgent: it is as good for the new goal, and else wishes
         that come faster than the unit answers would let nothing be written at all."""
-        if self._act is not None and (self.unit.wants_stop or not self._reads):
+        if self._act is not None and (self.unit.urgent or not self._reads):
             self._act.cancel()
             self._act = None
         self._kick()
@@ -306,9 +306,7 @@ class UnitRunner:
             self._refresh_soon()
 
     def _next_action(self) -> Action:
-        # A stop waits for no more than the release, which names its mode (0x47 or 0x44), and the maps.
-        ready = self.unit.started or (self.unit.wants_stop and bool(self.unit.maps.release))
-        if not ready:
+        if not self.unit.ready:
             return Idle()
         action = self.unit.next_action()
         while isinstance(action, Write) and self.unit.control is not Control.ON:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
 
 import structlog
 
 from bridge.charger.actions import IDLE, Action, Idle, WaitUntil, sooner
 from bridge.charger.amounts import AmountCounter
 from bridge.charger.ceiling import Ceiling
+from bridge.charger.course import priority_of
 from bridge.charger.facts import Facts
 from bridge.charger.gridguard import GridGuard, GridRules
 from bridge.charger.holding import Status
@@ -22,11 +22,13 @@ from bridge.charger.measuring import Measuring, MeterPort, assumed_offer
 from bridge.charger.memory import InMemory, Memory
 from bridge.charger.orders import DISCHARGES, FaultLatch, Hindrances, Order, order
 from bridge.charger.otherhands import OtherHands
-from bridge.charger.polling import Pace
+from bridge.charger.polling import Pace, pace
 from bridge.charger.reconcile import Reconciler
 from bridge.charger.refusals import Refusals
 from bridge.charger.showing import shown
+from bridge.charger.silence import Silence
 from bridge.charger.vehicle import Vehicle
+from bridge.echonet.session import Priority
 from bridge.echonet.wellknown import IDENTIFICATION
 from bridge.evse import (
     Abilities,
@@ -41,14 +43,6 @@ from bridge.mapping.decision import Ask, Decision, Measures, PollGroup, Step, Ta
 from bridge.policies import Control
 
 _log = structlog.get_logger(__name__)
-
-#: While a unit is lost, how often (ms) the tables are asked anew: at first, and after `_LONG_LOST`.
-_TICK: Final = 1_000
-_SLOW_TICK: Final = 30_000
-_LONG_LOST: Final = 120_000
-
-#: So long (ms) after a write the unit is watched closely: contactors, handshake and ramp take their time.
-FOLLOWS_WITHIN: Final = 30_000
 
 _NO_WISH = Wanted(mode=Mode.HANDS_OFF)
 
@@ -95,7 +89,6 @@ class ChargerUnit:
         self._discharge_allowed = discharge_allowed
         self._soc_floor = soc_floor
         self._ceiling = Ceiling(soc_ceiling)
-        self._born = monotonic()
         self._wish: Wanted | None = None  # as the station has it
         self._wanted: Wanted | None = None  # ... and what that means on this class
         self._order = Order(Wanted(mode=Mode.HANDS_OFF))
@@ -103,6 +96,7 @@ class ChargerUnit:
         self._others = OtherHands(table, self._reconciler)
         self._amounts = AmountCounter(memory)
         self._latch = FaultLatch(restart_after_fault)
+        self._silence = Silence(table, self.facts, monotonic())
         self._grid = grid
         self._guard = GridGuard(grid_rules or GridRules()) if grid is not None and not reverse_flow_allowed else None
         self._measuring = Measuring(memory, meter)
@@ -198,12 +192,8 @@ class ChargerUnit:
 
     @property
     def pace(self) -> Pace:
-        """How often it pays to poll: something is on its way, energy flows, or the unit has just been ordered something
-        so that its power is about to change."""
-        last = self._others.own.last
-        if last is not None and self._monotonic() < last + FOLLOWS_WITHIN:
-            return Pace.FOLLOWING
-        return Pace.ACTIVE if self._reconciler.busy or self._flowing else Pace.IDLE
+        """How often it pays to poll."""
+        return pace(self._others.own.last, self._monotonic(), busy=self._reconciler.busy or self.flowing)
 
     @property
     def flowing(self) -> bool:
@@ -211,9 +201,17 @@ class ChargerUnit:
         return bool(self._flowing)
 
     @property
-    def wants_stop(self) -> bool:
-        """Whether a stop is wanted, which is tried even while the unit is silent."""
-        return self._wanted is not None and self._order.wanted.mode is Mode.STOP
+    def urgent(self) -> bool:
+        """Whether a stop is wanted, or a pause for safety: no reading is waited for."""
+        wanted = self._order.wanted
+        return priority_of(wanted, wanted.mode, last=True) is Priority.STOP
+
+    @property
+    def ready(self) -> bool:
+        """Whether the unit may be ordered something. One that is silent may be told to stop as soon as its release is
+        known, which names the mode (0x47 or 0x44), and to pause if it has been met."""
+        quiet = self.urgent or (self.met and self._order.wanted.mode is Mode.PAUSE)
+        return self.started or (quiet and bool(self.maps.release))
 
     @property
     def news(self) -> bool:
@@ -241,18 +239,15 @@ class ChargerUnit:
 
     def due(self) -> int | None:
         """When `refresh` has something to do, though nothing is heard."""
-        now = self._monotonic()
-        contest = self._others.contest
-        times = [*self._status.due]
-        if contest.contested(now) and contest.until is not None:
-            times.append(contest.until)
-        if not self.started:
-            times.append(now + (_TICK if self._lost_for(now) < _LONG_LOST else _SLOW_TICK))
-        if self._latch.due is not None:
-            times.append(self._latch.due)
-        if self._guard is not None and self.wanted.mode in DISCHARGES and (due := self._guard.due(now)) is not None:
-            times.append(due)
-        return min(times, default=None)
+        now, contest = self._monotonic(), self._others.contest
+        times = (
+            *self._status.due,
+            contest.until if contest.contested(now) else None,
+            self._silence.due(now, started=self.started),
+            self._latch.due,
+            self._guard.due(now) if self._guard is not None and self.wanted.mode in DISCHARGES else None,
+        )
+        return min((time for time in times if time is not None), default=None)
 
     def view(self) -> View:
         """Everything that a table may look at, as it is now."""
@@ -267,7 +262,7 @@ class ChargerUnit:
             settable=self.maps.settable,
             announced=self.maps.announced,
             reachable=self.started,
-            lost_for=0 if self.started else self._lost_for(now),
+            lost_for=0 if self.started else self._silence.lasts(now),
             wanted=self._order.wanted,
             confirmed=self._reconciler.reached,  # ... once: a vehicle that ends afterwards is no failed start
             contested=self._others.contest.contested(now),
@@ -324,7 +319,7 @@ class ChargerUnit:
     def lost(self) -> None:
         """Nothing more is known; what was known is the last known."""
         self.started = False
-        self._log.warning("unit lost", silent_for_ms=self._lost_for(self._monotonic()))
+        self._log.warning("unit lost", silent_for_ms=self._silence.lasts(self._monotonic()))
         self.refresh()
 
     def writing(self, step: Step) -> None:
@@ -391,7 +386,7 @@ class ChargerUnit:
             self._refusals.watch(view)
         measures = self._measuring.show(decision.measures, reachable=self.started)
         self._follow_plug(decision, view)
-        happenings += self._judge(decision, measures, view.now)
+        happenings += self._judge(decision, measures, view)
         if not self._order.fulfils(self.wanted):  # a pause that was not wished for is nobody's success
             happenings = [each for each in happenings if each.kind is not HappeningKind.CONFIRMED]
         observed = self._observe(decision, measures, view)
@@ -400,10 +395,15 @@ class ChargerUnit:
         self._observed = observed
         return tuple(happenings)
 
-    def _judge(self, decision: Decision, measures: Measures, now: int) -> list[Happening]:
+    def _judge(self, decision: Decision, measures: Measures, view: View) -> list[Happening]:
         """Whether what is wanted may still be ordered as it is; what happened by that."""
-        if not self.started:
-            return []
+        self._silence.look(self.wanted, view, started=self.started, met=self.met)
+        reached = self._judge_told(decision, measures, view.now) if self.started else None
+        self._reorder(view.now)
+        return [reached] if reached is not None else []
+
+    def _judge_told(self, decision: Decision, measures: Measures, now: int) -> Happening | None:
+        """What the unit and the meters tell; a wanted amount may be reached by it."""
         wish = self.wanted
         self._faulty = decision.fault is not None
         self._latch.look(wish, fault=self._faulty, now=now)
@@ -416,8 +416,7 @@ class ChargerUnit:
             self._guard.look(
                 told.power if told else None, measures.power, now, discharging=self._order.wanted.mode in DISCHARGES
             )
-        self._reorder(now)
-        return [reached] if reached is not None else []
+        return reached
 
     def _reorder(self, now: int) -> None:
         """Pursue what is left of the wish. Only another mode is another goal; a bound is followed on the way."""
@@ -442,6 +441,7 @@ class ChargerUnit:
             grid=self._guard.trouble(now) if self._guard is not None else None,
             grid_bound=self._guard.bound if self._guard is not None else None,
             ceiling=self._ceiling.trouble,
+            silence=self._silence.trouble,
         )
 
     def _observe(self, decision: Decision, measures: Measures, view: View) -> Observed:
@@ -491,9 +491,6 @@ class ChargerUnit:
         told = values.get(IDENTIFICATION)
         if told and self._measuring.registers.identified(told):
             self._log.warning("another unit answers at this place")
-
-    def _lost_for(self, now: int) -> int:
-        return max(1, self.facts.silence(now) or now - self._born)
 
     def _tell_write(self, step: Step, *, dry: bool) -> None:
         for listener in tuple(self._write_listeners):

@@ -76,6 +76,7 @@ class SimLan:
         self.faults = faults or LanFaults()
         self._ports: dict[str, SimPort] = {}
         self._cut: set[str] = set()
+        self._mute: set[str] = set()
         self._taps = Taps()
         self._flight: list[tuple[int, int, str, str, bytes]] = []
         self._number = 0
@@ -108,9 +109,14 @@ class SimLan:
         """Pull the cable of an address: nothing gets out or in."""
         self._cut.add(address)
 
+    def mute(self, address: str) -> None:
+        """Break one way of its cable: what it is told arrives, what it says does not."""
+        self._mute.add(address)
+
     def mend(self, address: str) -> None:
         """Plug the cable in again."""
         self._cut.discard(address)
+        self._mute.discard(address)
 
     def is_cut(self, address: str) -> bool:
         """Whether its cable is pulled."""
@@ -135,7 +141,7 @@ class SimLan:
 
     def _arrivals(self, now: int, source: str, to: str) -> list[int]:
         chance, faults = self._clock.random.random, self.faults
-        if to not in self._ports or source in self._cut or to in self._cut:
+        if to not in self._ports or source in self._cut | self._mute or to in self._cut:
             return []
         if faults.loss and chance() < faults.loss:
             return []

@@ -7,7 +7,7 @@ import pytest
 from bridge.charger.lowering import lowest_settings
 from bridge.charger.orders import FaultLatch, Hindrances, order
 from bridge.clock import run_virtual
-from bridge.evse import Amount, HappeningKind, Mode, Wanted
+from bridge.evse import Amount, HappeningKind, Mode, Urgency, Wanted
 from bridge.policies import Control
 from bridge.sim.unit import SimUnitConfig
 from tests.charger.fakes import (
@@ -51,6 +51,9 @@ def test_what_is_no_energy_stays_as_it_is(mode: Mode) -> None:
         (Mode.DISCHARGE, Hindrances(contested=True), Mode.PAUSE),
         (Mode.DISCHARGE, Hindrances(grid="no grid"), Mode.PAUSE),
         (Mode.AUTO, Hindrances(contested=True), Mode.PAUSE),
+        (Mode.CHARGE, Hindrances(silence="not heard"), Mode.CHARGE),
+        (Mode.DISCHARGE, Hindrances(silence="not heard", contested=True), Mode.PAUSE),
+        (Mode.AUTO, Hindrances(silence="not heard"), Mode.PAUSE),
         (Mode.DISCHARGE, Hindrances(latched="a fault", amount_reached=True), Mode.PAUSE),
     ],
 )
@@ -61,6 +64,7 @@ def test_first_hindrance_decides(mode: Mode, against: Hindrances, becomes: Mode)
     assert made.wanted.amount == wish.amount
     assert made.wanted.target is (None if becomes in (Mode.PAUSE, Mode.STOP) else wish.target)
     assert (made.trouble is None) is (becomes is not Mode.PAUSE)
+    assert (made.wanted.urgency is Urgency.SAFETY) is (made.trouble == "not heard")
 
 
 @pytest.mark.parametrize(("own", "grid", "bound"), [(None, 700, 700), (500, 700, 500), (900, 700, 700)])

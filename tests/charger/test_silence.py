@@ -1,0 +1,145 @@
+"""A discharging unit that is not heard: the floor is kept by fresh values only, so it is paused blindly (CEL 3.4)."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.clock import run_virtual
+from bridge.evse import Mode
+from bridge.sim.unit import SimUnitConfig
+from tests.charger.site import UNIT_AT, Site, site
+from tests.charger.test_real_table import MINUTE, table, want
+
+STANDBY, CHARGING, DISCHARGING = 0x44, 0x42, 0x43
+FAST = SimUnitConfig(release="P", plugged=True, soc_percent=60, rated_discharge_w=6_000)
+
+
+async def discharging(s: Site) -> None:
+    want(s, Mode.DISCHARGE, target=-3_000_000)
+    await s.seconds(2 * MINUTE)
+    assert s.unit.mode == DISCHARGING
+    s.sets.clear()
+
+
+def modes(s: Site) -> list[str]:
+    return [write for write in s.writes if write.startswith("DA=")]
+
+
+@pytest.mark.covers("CEL-3.6")
+def test_a_discharge_that_is_not_heard_is_paused_when_its_state_of_charge_is_a_minute_old() -> None:
+    async def main() -> None:
+        async with site(FAST, table=table(), discharge_allowed=True) as s:
+            await discharging(s)
+            since = s.clock.monotonic()
+            s.lan.mute(UNIT_AT)
+            await s.seconds(39)
+            assert s.unit.mode == DISCHARGING  # what was read last is still good: contactors wear
+            await s.seconds(36)
+            assert s.unit.mode == STANDBY
+            assert s.sets[0][1] == "DA=44"
+            assert 40_000 <= s.sets[0][0] - since <= 65_000
+            assert "not heard" in (s.runner.unit.observed.trouble or "")
+
+    run_virtual(main())
+
+
+def test_the_pause_is_repeated_until_it_is_read_back_and_the_discharge_goes_on_by_fresh_values() -> None:
+    async def main() -> None:
+        async with site(FAST, table=table(), discharge_allowed=True) as s:
+            await discharging(s)
+            s.lan.cut(UNIT_AT)
+            await s.seconds(5 * MINUTE)
+            assert s.unit.mode == DISCHARGING  # nothing arrives
+            assert modes(s).count("DA=44") >= 4
+            assert set(modes(s)) == {"DA=44"}
+            s.lan.mend(UNIT_AT)
+            s.lan.mute(UNIT_AT)
+            await s.seconds(2 * MINUTE)
+            assert s.unit.mode == STANDBY
+            s.lan.mend(UNIT_AT)
+            await s.seconds(6 * MINUTE)
+            assert s.unit.mode == DISCHARGING
+            assert s.runner.unit.observed.confirmed
+            assert s.runner.unit.observed.trouble is None
+
+    run_virtual(main())
+
+
+def test_a_unit_that_fell_to_its_floor_unheard_is_not_started_again() -> None:
+    async def main() -> None:
+        async with site(FAST, table=table(), discharge_allowed=True, soc_floor=57_000) as s:
+            want(s, Mode.DISCHARGE)
+            await s.seconds(MINUTE)
+            s.lan.cut(UNIT_AT)
+            await s.seconds(30 * MINUTE)
+            assert s.unit.soc < 57
+            s.lan.mend(UNIT_AT)
+            await s.seconds(10 * MINUTE)
+            assert s.unit.mode == STANDBY
+            assert "floor" in (s.runner.unit.observed.trouble or "")
+
+    run_virtual(main())
+
+
+def test_one_lost_answer_pauses_nothing() -> None:
+    async def main() -> None:
+        async with site(FAST, table=table(), discharge_allowed=True) as s:
+            await discharging(s)
+            for _ in range(5):
+                s.lan.cut(UNIT_AT)
+                await s.seconds(6)
+                s.lan.mend(UNIT_AT)
+                await s.seconds(50)
+            assert s.writes == []
+            assert s.unit.mode == DISCHARGING
+
+    run_virtual(main())
+
+
+def test_a_charge_that_is_not_heard_goes_on() -> None:
+    async def main() -> None:
+        async with site(FAST, table=table(), discharge_allowed=True) as s:
+            want(s, Mode.CHARGE, target=3_000_000)
+            await s.seconds(MINUTE)
+            s.sets.clear()
+            s.lan.mute(UNIT_AT)
+            await s.seconds(10 * MINUTE)
+            assert s.unit.mode == CHARGING
+            assert s.writes == []
+
+    run_virtual(main())
+
+
+def test_a_pause_reaches_a_unit_that_was_met_and_is_not_heard() -> None:
+    """The station ends a discharge by itself where the CSMS is away too long; a silent unit has to be told as well."""
+
+    async def main() -> None:
+        async with site(FAST, table=table(), discharge_allowed=True) as s:
+            want(s, Mode.CHARGE, target=3_000_000)
+            await s.seconds(MINUTE)
+            s.lan.mute(UNIT_AT)
+            await s.seconds(2 * MINUTE)
+            assert not s.runner.unit.observed.reachable
+            want(s, Mode.PAUSE)
+            await s.seconds(30)
+            assert s.unit.mode == STANDBY
+
+    run_virtual(main())
+
+
+def test_a_gateway_that_comes_back_gives_a_bad_network_a_minute_before_it_pauses() -> None:
+    """The unit discharges in a transaction that goes on; the gateway can ask its release and not its battery."""
+
+    async def main() -> None:
+        async with site(FAST, table=table(), discharge_allowed=True) as s:
+            s.unit.foreign_write(0xDA, b"\x43")
+            await s.seconds(5)
+            s.runner.unit.started = s.runner.unit.met = False
+            want(s, Mode.DISCHARGE, target=-3_000_000)
+            s.lan.mute(UNIT_AT)
+            await s.seconds(50)
+            assert s.unit.mode == DISCHARGING
+            await s.seconds(40)
+            assert s.unit.mode == STANDBY
+
+    run_virtual(main())
