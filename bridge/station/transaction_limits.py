@@ -1,7 +1,8 @@
 """How much a CSMS of OCPP 2.1 lets a transaction have (E16, F07): energy, a state of charge, time; no cost.
 
 Energy and charge become a target, which the charger counts (`targets`); what has moved before counts as well, as a
-limit is one of the whole transaction. Time is that since its start (E16.FR.09). What the station can heed of a limit
+limit is one of the whole transaction. Time is that since its start (E16.FR.09), also for a gateway that has come back
+and finds no CSMS to tell it. What the station can heed of a limit
 is told once, as set; what it cannot is not (E16.FR.13). Whichever is reached first ends the energy; a higher limit,
 set later, lets it flow again (E16.FR.14).
 """
@@ -56,7 +57,7 @@ class TransactionLimits:
     def look(self, position: Position) -> None:
         """Let time count: something has changed at an EVSE."""
         station, state = self._station, position.session.state
-        utc = station.time.utc()
+        utc = station.time.presumed()
         timer = self._timers.get(position.evse_id)
         if state.transaction_id is None or state.most_time is None or state.began is None or utc is None:
             if timer is not None:

@@ -529,8 +529,8 @@ def test_messages_that_21_added_are_not_answered():
 # -- operation modes, limits of a transaction, profiles without a CSMS
 
 
-def later_stage(**more):
-    return stage(csms=DemoCsms(Clock(1), version="2.1"), versions=BOTH, discharge=ALLOWED, **more)
+def later_stage(csms=None, **more):
+    return stage(csms=csms or DemoCsms(Clock(1), version="2.1"), versions=BOTH, discharge=ALLOWED, **more)
 
 
 async def charging(scene, **start):
@@ -688,6 +688,30 @@ def test_time_ends_the_energy_and_more_time_lets_it_flow_again():
                 m.TransactionEventResponse(transaction_limit=m.TransactionLimit(max_time=1000)),
             )
             assert str(scene.evse.wish.mode) == "charge"
+            assert scene.csms.violations == []
+
+    run_virtual(play())
+
+
+def test_the_time_counts_on_in_a_gateway_that_comes_back_and_finds_no_csms():
+    async def play():
+        async with later_stage() as scene:
+            scene.csms.respond["TransactionEvent"] = limited({"maxTime": 100})
+            await charging(scene)
+            await scene.wait("TransactionEvent", triggerReason="LimitSet")
+            await scene.clock.sleep(30_000)
+            store, csms = scene.store, scene.csms
+            await csms.go_dark()
+        async with later_stage(csms=csms, store=store, wait_boot=False) as scene:
+            scene.evse.plug()
+            scene.evse.flow(3000)
+            await scene.clock.sleep(55_000)
+            assert str(scene.evse.wish.mode) == "charge"
+            await scene.clock.sleep(16_000)
+            assert str(scene.evse.wish.mode) == "pause"
+            scene.evse.show(charging_state=ChargingState.SUSPENDED_EVSE, power=None, confirmed=True)
+            csms.come_back()
+            await scene.wait("TransactionEvent", triggerReason="TimeLimitReached")
             assert scene.csms.violations == []
 
     run_virtual(play())
