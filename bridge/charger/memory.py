@@ -1,4 +1,4 @@
-"""What a unit's counters must not forget over a restart, as a port: the gateway backs it by its store.
+"""What is not to be forgotten of a unit over a restart, as a port: the gateway backs it by its store.
 
 Values are short JSON texts that only the charger understands, by names that mean something within one unit.
 """
@@ -15,6 +15,7 @@ _log = structlog.get_logger(__name__)
 
 REGISTERS: Final = "registers"
 AMOUNT: Final = "amount"
+CEILING: Final = "ceiling"
 
 
 class Memory(Protocol):

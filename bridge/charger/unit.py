@@ -37,6 +37,7 @@ from bridge.evse import (
     Listener,
     Mode,
     Observed,
+    Plug,
     Wanted,
 )
 from bridge.mapping.decision import Ask, Decision, Measures, PollGroup, Step, Table, View
@@ -88,7 +89,7 @@ class ChargerUnit:
         self._log = _log.bind(unit=name)
         self._discharge_allowed = discharge_allowed
         self._soc_floor = soc_floor
-        self._ceiling = Ceiling(soc_ceiling)
+        self._ceiling = Ceiling(soc_ceiling, memory)
         self._wish: Wanted | None = None  # as the station has it
         self._wanted: Wanted | None = None  # ... and what that means on this class
         self._order = Order(Wanted(mode=Mode.HANDS_OFF))
@@ -474,6 +475,8 @@ class ChargerUnit:
         plugged = self._status.decide(decision, view.now, started=self.started)
         if self._status.plug is not before:
             self._measuring.another_vehicle()
+        if self._status.plug is Plug.NO:
+            self._ceiling.vehicle_left()
         if plugged and self._others.before is not None:
             self.facts.refusals_are_old()
             self._reconciler.rearm(view.now, plugged=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.charger.ceiling import Ceiling
+from bridge.charger.memory import CEILING, InMemory
 from bridge.charger.orders import Hindrances, order
 from bridge.evse import Mode, Reading, Source, Wanted
 
@@ -41,6 +42,32 @@ def test_charging_ends_at_the_ceiling_and_begins_anew_below_it(readings: list[Re
     assert (ceiling.trouble is not None) is closed
     if closed:
         assert "80 %" in str(ceiling.trouble)
+
+
+def test_that_it_was_reached_is_remembered_over_a_restart() -> None:
+    memory = InMemory()
+    ceiling = Ceiling(80_000, memory)
+    ceiling.look(soc(80), NOW)
+    assert Ceiling(80_000, memory).trouble is not None
+    assert Ceiling(90_000, memory).trouble is None  # the site has another one now
+    again = Ceiling(80_000, memory)
+    again.look(soc(77), NOW)
+    assert again.trouble is None
+    assert Ceiling(80_000, memory).trouble is None
+
+
+def test_a_vehicle_that_leaves_takes_it_along() -> None:
+    memory = InMemory()
+    ceiling = Ceiling(80_000, memory)
+    ceiling.look(soc(80), NOW)
+    ceiling.vehicle_left()
+    assert ceiling.trouble is None
+    assert Ceiling(80_000, memory).trouble is None
+
+
+@pytest.mark.parametrize("kept", ["[]", "{", '{"reached": "80"}'])
+def test_what_cannot_be_read_of_the_memory_is_as_good_as_nothing(kept: str) -> None:
+    assert Ceiling(80_000, InMemory({CEILING: kept})).trouble is None
 
 
 def test_a_hundred_percent_is_no_ceiling() -> None:
