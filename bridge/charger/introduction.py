@@ -15,7 +15,7 @@ from bridge.records import dataclass
 
 #: So long (ms) a node may still be answering our search when it is found, and ignore what else is asked (AIF 2.4.1).
 SETTLING: Final = 500
-#: The first pause (ms) between two tries to find a silent object; it grows.
+#: The shortest pause (ms) between two tries to find a silent object (`search_pause`).
 FIRST_SEARCH: Final = 5_000
 #: Read together in the first request (AIF 3.1.3).
 INTRODUCTION: Final = (STANDARD_VERSION, ANNOUNCED_MAP, SETTABLE_MAP, GETTABLE_MAP)

@@ -10,13 +10,12 @@ from typing import Final
 
 import structlog
 
-from bridge.charger.course import growing
 from bridge.charger.facts import Facts
 from bridge.charger.introduction import FIRST_SEARCH, SETTLING, Maps, read_attributes, read_maps
 from bridge.charger.polling import Pace, Plan
 from bridge.charger.reader import Reader
 from bridge.charger.registers import last_known
-from bridge.charger.waiting import wait_for
+from bridge.charger.waiting import search_pause, wait_for
 from bridge.charger.wire import GetAnswer, Notification, Wire
 from bridge.clock import Clock
 from bridge.echonet.session import Priority
@@ -123,7 +122,7 @@ class MeterRunner:
                 self._log.info("meter not reached", reason=str(error))
             self._lost()
             tries += 1
-            await wait_for(self._sign, growing(tries, FIRST_SEARCH))
+            await wait_for(self._sign, search_pause(tries, FIRST_SEARCH))
 
     async def _introduce(self) -> None:
         """The start sequence of AIF 3.1, as for a unit."""

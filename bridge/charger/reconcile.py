@@ -203,10 +203,10 @@ class Reconciler:
         wanted = self._wanted
         if wanted is None or wanted.mode is Mode.HANDS_OFF:
             return IDLE
-        if not view.reachable and wanted.mode not in QUIET:
-            return IDLE
         if self._acting.verification is not None:
             return self._look(self._acting.verification, view.now)
+        if not view.reachable and wanted.mode not in QUIET:
+            return self._blindly(view)
         proposal = self._table.recipe(view)
         self.asking = isinstance(proposal, Ask)
         match proposal:
@@ -218,6 +218,19 @@ class Reconciler:
                 return self.asker.next(ask, view.now)
             case recipe:
                 return self._follow(recipe, view)
+
+    def _blindly(self, view: View) -> Action:
+        """A silent unit may hear all the same: it is told what is less than it was granted, and nothing else."""
+        recipe = self._table.recipe(replace(view, reachable=True))
+        if not isinstance(recipe, Recipe):
+            return IDLE
+        if recipe.mode in QUIET:
+            return self._follow(recipe, view)
+        lower = [step for step in recipe.steps[:-1] if self._judge.differs(step, view)]
+        if not lower or not self._lowers(recipe, view):
+            return IDLE
+        self._acting, self._main.recipe = self._main, recipe
+        return self._write(self._main, recipe, lower[0], view)
 
     def _follow(self, recipe: Recipe, view: View) -> Action:
         """Pursue the recipe, unless energy has to be paused first because a try has failed."""

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import structlog
 
 from bridge.charger.actions import Action, Idle, Read, ReadBack, WaitUntil, Write
-from bridge.charger.course import growing
 from bridge.charger.gridguard import GridRules
 from bridge.charger.introduction import FIRST_SEARCH, SETTLING, read_attributes, read_maps
 from bridge.charger.measuring import MeterPort
@@ -21,7 +20,7 @@ from bridge.charger.polling import Plan
 from bridge.charger.reader import Reader
 from bridge.charger.serving import Chooser, Served, Serving
 from bridge.charger.unit import ChargerUnit
-from bridge.charger.waiting import wait_for
+from bridge.charger.waiting import search_pause, wait_for
 from bridge.charger.wire import GetAnswer, Notification, Wire
 from bridge.clock import Clock
 from bridge.echonet.session import Priority
@@ -159,7 +158,7 @@ class UnitRunner:
                 tries = 0
                 await self._poll()
             tries += 1
-            await wait_for(self._sign, growing(tries, FIRST_SEARCH))
+            await wait_for(self._sign, search_pause(tries, FIRST_SEARCH))
 
     async def _introduce(self) -> bool:
         """The start sequence of AIF 3.1; whether the unit went through all of it."""

@@ -209,10 +209,9 @@ class ChargerUnit:
 
     @property
     def ready(self) -> bool:
-        """Whether the unit may be ordered something. One that is silent may be told to stop as soon as its release is
-        known, which names the mode (0x47 or 0x44), and to pause if it has been met."""
-        quiet = self.urgent or (self.met and self._order.wanted.mode is Mode.PAUSE)
-        return self.started or (quiet and bool(self.maps.release))
+        """Whether the unit may be ordered something: if it is silent, to stop as soon as its release is known, which
+        names the mode (0x47 or 0x44), and less than before if it has been met."""
+        return self.started or ((self.met or self.urgent) and bool(self.maps.release))
 
     @property
     def news(self) -> bool:

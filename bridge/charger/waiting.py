@@ -1,8 +1,20 @@
-"""Waiting for an event, but not for ever."""
+"""Waiting for an event, but not for ever; and how long between two tries to find what is silent."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Final
+
+from bridge.charger.course import growing
+
+#: So many tries to find what is silent are made at the first pause, before the pauses grow: within minutes most cables
+#: are in again and most nodes have restarted, and a car may be discharging meanwhile.
+OFTEN: Final = 20
+
+
+def search_pause(tries: int, first: int) -> int:
+    """The pause (ms) after so many tries; `first` is the shortest."""
+    return growing(tries - OFTEN, first)
 
 
 async def wait_for(event: asyncio.Event, milliseconds: int | None) -> None:

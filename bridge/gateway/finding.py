@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from bridge.charger.course import growing
+from bridge.charger.waiting import search_pause
 from bridge.clock import Clock
 from bridge.echonet.controller import Controller, Notification
 from bridge.echonet.discovery import Found
@@ -26,12 +26,12 @@ from bridge.gateway.ways import Way
 
 _log = structlog.get_logger(__name__)
 
-#: While a unit of the configuration is missing, all nodes are asked again after so many ms, then ever more rarely.
-SEARCH_FIRST: Final = 60_000
+#: While a unit of the configuration is missing, all nodes are asked again after so many ms, later ever more rarely.
+SEARCH_FIRST: Final = 30_000
 SEARCH_LONGEST: Final = 600_000
 #: With every unit there, a search is only for one that has taken another address without a word.
 SEARCH_IDLE: Final = 3_600_000
-#: A configured address that does not answer is asked again after so many ms, then ever more rarely.
+#: A configured address that does not answer is asked again after so many ms, later ever more rarely.
 VISIT_FIRST: Final = 5_000
 VISIT_LONGEST: Final = 60_000
 #: So long (ms) a node may still be answering our search when it is seen, and ignore what else is asked (AIF 2.4.1).
@@ -363,23 +363,23 @@ class Finder:
 
     async def _search(self, network: str, controller: Controller) -> None:
         """Look for what is missing: a unit may be switched on, or come back elsewhere, without announcing itself."""
-        pause = SEARCH_FIRST
+        tries = 0
         searched = self._clock.monotonic()
         while True:
-            await self._clock.sleep(pause)
+            await self._clock.sleep(min(search_pause(tries, SEARCH_FIRST), SEARCH_LONGEST))
             await self._look_at_disputes()
             missing = self.missing(network)
             if missing:
                 _log.info("searching", network=network, missing=missing)
                 self._meet_again(missing)
             elif self._clock.monotonic() - searched < SEARCH_IDLE:
-                pause = SEARCH_FIRST
+                tries = 0
                 continue
             else:
                 self._doubt_all(network)
             controller.search()
             searched = self._clock.monotonic()
-            pause = min(pause * 2, SEARCH_LONGEST) if missing else SEARCH_FIRST
+            tries = tries + 1 if missing else 0
 
     def _meet_again(self, missing: Iterable[str]) -> None:
         """Objects that were nobody's may be somebody's now."""
@@ -400,30 +400,28 @@ class Finder:
         await self._clock.sleep(SETTLING)
         while True:
             if self.ways[thing.name].place is None and not self.register.contested(thing.name):
-                for network in thing.networks:
-                    await self._call_at(thing, network, address)
                 tries += 1
-                await self._clock.sleep(min(growing(tries, VISIT_FIRST), VISIT_LONGEST))
+                for network in thing.networks:
+                    await self._call_at(thing, network, address, itself=not tries % 2)
+                await self._clock.sleep(min(search_pause(tries, VISIT_FIRST), VISIT_LONGEST))
             else:
                 tries = 0
                 await self._clock.sleep(VISIT_LONGEST)
 
-    async def _call_at(self, thing: Thing, network: str, address: str) -> None:
-        """Get 0xD6 there; an old node that does not answer that is asked for the object itself."""
+    async def _call_at(self, thing: Thing, network: str, address: str, *, itself: bool) -> None:
+        """Get 0xD6 there; or ask the object itself, since an old node may not answer that."""
         place = Place(network, address, _eoj(thing))
-        controller = self._controllers[network]
         try:
-            answer = await controller.get(address, NODE_PROFILE, (INSTANCE_LIST,))
-            listed = decode_instance_list(answer.values[INSTANCE_LIST])
-        except (NoAnswerError, FrameError, KeyError):
-            try:
-                await controller.get(address, place.eoj, (OPERATION_STATUS,))
-            except NoAnswerError as error:
-                if self.ways[thing.name].place is None:
-                    self._explain(thing.name, f"no answer from {address}: is the unit switched on and at this address?")
-                _log.debug("no answer", unit=thing.name, reason=str(error))
+            if itself:
+                await self._controllers[network].get(address, place.eoj, (OPERATION_STATUS,))
+                self._meet_soon(place)
                 return
-            self._meet_soon(place)
+            answer = await self._controllers[network].get(address, NODE_PROFILE, (INSTANCE_LIST,))
+            listed = decode_instance_list(answer.values[INSTANCE_LIST])
+        except (NoAnswerError, FrameError, KeyError) as error:
+            if itself and self.ways[thing.name].place is None:
+                self._explain(thing.name, f"no answer from {address}: is the unit switched on and at this address?")
+            _log.debug("no answer", unit=thing.name, reason=str(error))
             return
         fitting = [eoj for eoj in listed if thing.may_be(Place(network, address, eoj))]
         for eoj in fitting:

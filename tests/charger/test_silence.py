@@ -143,3 +143,62 @@ def test_a_gateway_that_comes_back_gives_a_bad_network_a_minute_before_it_pauses
             assert s.unit.mode == STANDBY
 
     run_virtual(main())
+
+
+def test_a_lower_limit_reaches_a_unit_that_is_not_heard_and_a_higher_one_waits() -> None:
+    async def main() -> None:
+        async with site(FAST, table=table(), discharge_allowed=True) as s:
+            want(s, Mode.CHARGE, target=3_000_000)
+            await s.seconds(2 * MINUTE)
+            assert s.runner.unit.observed.confirmed
+            s.sets.clear()
+            s.lan.mute(UNIT_AT)
+            await s.seconds(45)
+            assert not s.runner.unit.observed.reachable
+            want(s, Mode.CHARGE, target=5_000_000)
+            await s.seconds(30)
+            assert s.writes == []
+            want(s, Mode.CHARGE, target=1_000_000)
+            await s.seconds(30)
+            assert s.writes[0] == "EB=000003E8"
+            assert s.unit.power_w == 1_000
+            s.lan.mend(UNIT_AT)
+            await s.seconds(2 * MINUTE)
+            assert s.unit.power_w == 1_000
+            assert set(s.writes) == {"EB=000003E8"}
+            assert s.runner.unit.observed.confirmed
+
+    run_virtual(main())
+
+
+def test_a_limit_below_what_the_unit_can_do_pauses_it_unheard() -> None:
+    async def main() -> None:
+        async with site(FAST, table=table(), discharge_allowed=True) as s:
+            want(s, Mode.CHARGE, target=3_000_000)
+            await s.seconds(MINUTE)
+            s.lan.mute(UNIT_AT)
+            await s.seconds(MINUTE)
+            want(s, Mode.CHARGE, target=100_000)
+            await s.seconds(30)
+            assert s.unit.mode == STANDBY
+
+    run_virtual(main())
+
+
+def test_a_lowered_limit_is_repeated_until_it_is_read_back() -> None:
+    async def main() -> None:
+        async with site(FAST, table=table(), discharge_allowed=True) as s:
+            want(s, Mode.CHARGE, target=3_000_000)
+            await s.seconds(MINUTE)
+            s.sets.clear()
+            s.lan.cut(UNIT_AT)
+            await s.seconds(MINUTE)
+            want(s, Mode.CHARGE, target=1_000_000)
+            await s.seconds(4 * MINUTE)
+            assert s.writes.count("EB=000003E8") >= 3
+            s.lan.mend(UNIT_AT)
+            await s.seconds(3 * MINUTE)
+            assert s.unit.power_w == 1_000
+            assert s.runner.unit.observed.confirmed
+
+    run_virtual(main())

@@ -113,8 +113,9 @@ def test_searches_become_rare_and_stay_within_ten_minutes() -> None:
         # Every second search goes by class.
         at = [d.at for d in house.datagrams if d.source == GATEWAY and d.destination is None and d.data[10] == Esv.GET]
         pauses = [later - earlier for earlier, later in pairwise(at)]
+        assert max(pauses[:10]) <= 30_000  # a cable that was pulled is in again within minutes
         assert max(pauses) <= 10 * MINUTE + 1000
-        assert len(at) < 20
+        assert len(at) < 50
         assert pauses[2:] == sorted(pauses[2:])
 
     run(play, start_nodes=False, wait=False, config=site(unit={"address": None}))
