@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 import structlog
 
@@ -28,6 +29,9 @@ from bridge.errors import NoAnswerError, UnitError
 from bridge.evse import Plug
 from bridge.mapping.decision import PollGroup, Table
 from bridge.policies import Control
+
+#: A unit that was heard no longer ago (ms) is asked again in the middle of the start sequence, else it begins anew.
+HEARD_LATELY: Final = 50_000
 
 _log = structlog.get_logger(__name__)
 
@@ -345,20 +349,23 @@ class UnitRunner:
     async def _get(self, epcs: Sequence[int], priority: Priority) -> GetAnswer:
         if self._address is None:
             raise NoAnswerError("the unit's address is not known yet")
-        asked = self.unit.facts.mark
-        try:
-            answer = await self._wire.get(self._address, self._eoj, epcs, priority)
-            self._asked = asked
-            return answer
-        except NoAnswerError:
-            # In the long start sequence one lost datagram must not cost all that was read before.
-            if self.unit.started or self.unit.facts.misses:
-                raise
-            self.unit.silent()
-        asked = self.unit.facts.mark
-        answer = await self._wire.get(self._address, self._eoj, epcs, priority)
-        self._asked = asked
-        return answer
+        while True:
+            asked = self.unit.facts.mark
+            try:
+                answer = await self._wire.get(self._address, self._eoj, epcs, priority)
+            except NoAnswerError:
+                if self.unit.started or priority is not Priority.POLL or not self._goes_on():
+                    raise
+                self.unit.silent()
+            else:
+                self._asked = asked
+                return answer
+
+    def _goes_on(self) -> bool:
+        """Whether the start sequence asks again what was not answered: it is long, and a lost datagram must not cost
+        all that was read before."""
+        facts = self.unit.facts
+        return not facts.misses or 0 < facts.silence(self._clock.monotonic()) <= HEARD_LATELY
 
     # Timers
 

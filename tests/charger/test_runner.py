@@ -308,6 +308,19 @@ def test_nothing_but_a_stop_goes_out_before_the_unit_has_been_read() -> None:
     run_virtual(main())
 
 
+@pytest.mark.parametrize(("lost", "begun"), [(30, 1), (70, 2)])
+def test_the_start_sequence_goes_on_where_answers_were_lost_unless_for_long(lost: int, begun: int) -> None:
+    async def main() -> None:
+        async with bench(unit={"silent_on": {0xC5}}, settle=False) as b:
+            await b.seconds(lost)
+            b.unit.silent_on = set()
+            await b.seconds(30)
+            assert b.evse.observed.reachable
+            assert [str(sent) for sent in b.unit.log].count("get 82 9D 9E 9F") == begun
+
+    run_virtual(main())
+
+
 # Reading
 
 
