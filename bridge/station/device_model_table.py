@@ -103,6 +103,9 @@ class Key(StrEnum):
     SMART_PROFILE_STACK_LEVEL = "SmartChargingCtrlr.ProfileStackLevel"
     SMART_RATE_UNIT = "SmartChargingCtrlr.RateUnit"
     SMART_DYNAMIC_PROFILES = "SmartChargingCtrlr.SupportsFeature[DynamicProfiles]"
+    SMART_MAX_OFFLINE_DURATION = "SmartChargingCtrlr.SupportsFeature[MaxOfflineDuration]"
+    SMART_KEEPS_TX_PROFILES = "SmartChargingCtrlr.ChargingProfilePersistence[TxProfile]"
+    SMART_KEEPS_CONSTRAINTS = "SmartChargingCtrlr.ChargingProfilePersistence[ChargingStationExternalConstraints]"
 
     STATION_AVAILABLE = "ChargingStation.Available"
     STATION_AVAILABILITY_STATE = "ChargingStation.AvailabilityState"
@@ -435,7 +438,11 @@ TABLE: tuple[Row, ...] = (
     _fact(Key.SMART_PERIODS_PER_SCHEDULE, 1024),
     _fact(Key.SMART_PROFILE_STACK_LEVEL, 99),
     Row(Key.SMART_RATE_UNIT, Data.MEMBER_LIST, ",".join(ChargingRateUnit), values=tuple(ChargingRateUnit)),
-    _flag(Key.SMART_DYNAMIC_PROFILES, True, Mutability.READ_ONLY),  # OCPP 2.1's; 2.0.1 has no such profiles
+    # OCPP 2.1's; 2.0.1 has no such profiles, nor words for how long they are kept (K01.FR.55)
+    _flag(Key.SMART_DYNAMIC_PROFILES, True, Mutability.READ_ONLY),
+    _flag(Key.SMART_MAX_OFFLINE_DURATION, True, Mutability.READ_ONLY),
+    _flag(Key.SMART_KEEPS_TX_PROFILES, True, Mutability.READ_ONLY),
+    _flag(Key.SMART_KEEPS_CONSTRAINTS, True, Mutability.READ_ONLY),
 )
 
 

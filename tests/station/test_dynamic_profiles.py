@@ -216,12 +216,21 @@ def test_a_start_may_bring_one():
     run_virtual(play())
 
 
-def test_the_device_model_says_so():
-    """SupportsFeature[DynamicProfiles] (K01.FR.121)."""
+@pytest.mark.parametrize(
+    ("name", "instance"),
+    [
+        ("SupportsFeature", "DynamicProfiles"),
+        ("SupportsFeature", "MaxOfflineDuration"),
+        ("ChargingProfilePersistence", "TxProfile"),
+        ("ChargingProfilePersistence", "ChargingStationExternalConstraints"),
+    ],
+)
+def test_the_device_model_says_so(name, instance):
+    """K01.FR.55, K01.FR.121."""
 
     async def play():
         async with house() as scene:
-            variable = {"name": "SupportsFeature", "instance": "DynamicProfiles"}
+            variable = {"name": name, "instance": instance}
             asked = [{"component": {"name": "SmartChargingCtrlr"}, "variable": variable}]
             (told,) = (await scene.call("GetVariables", getVariableData=asked))["getVariableResult"]
             assert told["attributeValue"] == "true"
