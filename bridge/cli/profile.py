@@ -299,6 +299,7 @@ async def ask_schedule(way: Way, options: argparse.Namespace) -> dict[str, Any]:
 
 async def _carried(way: Way, told: dict[str, Any], options: argparse.Namespace) -> list[dict[str, Any]]:
     """The pieces with what would be written, by the unit as it is now."""
+    from bridge.cli.profile_course import with_unit
     from bridge.cli.profile_units import live_unit
 
     seen = await way.ask({"do": "explain", "unit": told["unit"]}, lambda event: None)
@@ -307,7 +308,7 @@ async def _carried(way: Way, told: dict[str, Any], options: argparse.Namespace) 
     for piece in told["pieces"]:
         limit = piece["limit_w"]
         carried = subject.unit.carry_out(None if limit is None else round(limit * 1000))
-        rows.append({**piece, "unit": carried.as_json()})
+        rows.append(with_unit(piece, carried))
     return rows
 
 

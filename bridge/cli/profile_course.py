@@ -83,7 +83,13 @@ class Row:
 
     def as_json(self) -> dict[str, Any]:
         """For machines."""
-        return {**self.piece.as_json(), "unit": self.carried.as_json()}
+        return with_unit(self.piece.as_json(), self.carried)
+
+
+def with_unit(piece: dict[str, Any], carried: Carried) -> dict[str, Any]:
+    """A piece with what is written at the unit. Where it is left to load balancing, that hangs on the load: null."""
+    balances = piece["lead"] is not None and piece["lead"]["balances"]
+    return {**piece, "unit": None if balances else carried.as_json()}
 
 
 @dataclass(frozen=True)

@@ -38,13 +38,13 @@ def row_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _row(row: Mapping[str, Any]) -> Iterator[str]:
-    balances = row["lead"] is not None and row["lead"]["balances"]  # what flows then hangs on the load
+    balances = row["lead"] is not None and row["lead"]["balances"]
     comes_to = " at most, as the load at the grid meter asks for" if balances else _comes_to(row)
     yield f"{_time(row['from'])}  {_limit(row['limit_w'])}{comes_to}"
     for number, why in enumerate(_reasons(row)):
         yield from labelled("" if number else "because", why, _EDGE, _LABEL)
     unit = row.get("unit")
-    if unit is None or balances:
+    if unit is None:  # what flows then hangs on the load
         return
     for number, why in enumerate(unit["why"]):
         yield from labelled("" if number else "at the unit", why, _EDGE, _LABEL)

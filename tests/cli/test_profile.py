@@ -158,7 +158,7 @@ def test_what_load_balancing_means_is_said_and_no_power_is_invented(
     words = {"operationMode": "LocalLoadBalancing", "dischargeLimit": -2000}
     period["customData"] = {"vendorId": "ocpp-echonet", **words}
     (piece,) = explained(tmp_path, capsys, asked, "--discharge", "custom-data", "--release", "P")["pieces"]
-    assert (piece["limit_w"], piece["lead"]["balances"]) == (3000, True)
+    assert (piece["limit_w"], piece["lead"]["balances"], piece["unit"]) == (3000, True, None)
     arguments = ["profile", "explain", "--profile", str(tmp_path / "profiles.json"), "--at", AT, "--release", "P"]
     assert main([*arguments, "--discharge", "custom-data"]) == 0
     text = capsys.readouterr().out
