@@ -9,12 +9,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "bridge").rglob("*.py"))
+TESTS = sorted(
+    path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py") if "node_modules" not in path.parts
+)
 MOST_LINES = 700
 #: The message version, and the demo CSMS, which shares nothing with it but the package's schemas.
 KNOW_THE_OCPP_PACKAGE = {"bridge/station/messages/wire.py", "bridge/sim/csms_schemas.py"}
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", [*MODULES, *TESTS])
 def test_a_module_can_be_read_in_one_sitting(module: str) -> None:
     assert len((ROOT / module).read_text().splitlines()) <= MOST_LINES
 
