@@ -226,7 +226,8 @@ class Reconciler:
             return IDLE
         if recipe.mode in QUIET:
             return self._follow(recipe, view)
-        lower = [step for step in recipe.steps[:-1] if self._judge.differs(step, view)]
+        settings = [step for step in recipe.steps[:-1] if step not in self._pretended]
+        lower = [step for step in settings if self._judge.differs(step, view)]
         if not lower or not self._lowers(recipe, view):
             return IDLE
         self._acting, self._main.recipe = self._main, recipe
@@ -321,7 +322,9 @@ class Reconciler:
             course.lowered.add(lower)
             return Write(lower, Priority.LIMIT)
         todo = [step for step in steps if self._judge.differs(step, view) or not self._judge.trusts(step.epc, view)]
-        todo = [step for step in todo if step not in self._pretended and not self._rests(course, step, recipe, view)]
+        todo = [step for step in todo if step not in self._pretended]
+        if not course.other:
+            todo = [step for step in todo if not self._judge.rests(step, recipe, view)]
         if course.force and not todo:
             todo = list(steps[-1:])
         if todo:
@@ -361,7 +364,8 @@ class Reconciler:
         """Charge, discharge or automatic: only after fresh facts, and each setting before the mode."""
         steps = [step for step in course.steps(recipe) if step not in self._pretended]
         todo = [step for step in steps if self._judge.differs(step, view)]
-        todo = [step for step in steps if step in todo or self._last_session(step, steps, view)]
+        last = [step for step in steps[:-1] if self._judge.unwritten(step, view)]  # the last session's settings
+        todo = [step for step in steps if step in todo or step in last]
         if course.force and not todo:
             todo = steps[-1:]
         if not todo:
@@ -373,9 +377,7 @@ class Reconciler:
             return self._stand(course, recipe, view)
         if course.gave_up:
             return IDLE
-        if (
-            course.standing_since is not None and todo[-1] is steps[-1]
-        ):  # it stood, and the unit fell back before it was confirmed
+        if course.standing_since is not None and todo[-1] is steps[-1]:  # it fell back before it was confirmed
             return self._restart(course, recipe, view)
         if view.contested and not self._lowers(recipe, view):
             self._tell_cannot(course, "another controller contests the unit")
@@ -488,13 +490,6 @@ class Reconciler:
             self._happenings.append(happening)
 
     # Judging
-
-    def _last_session(self, step: Step, steps: list[Step], view: View) -> bool:
-        """Whether a step is a setting (the last one is the mode) that was not written since the vehicle came."""
-        return step is not steps[-1] and self._judge.unwritten(step, view)
-
-    def _rests(self, course: Course, step: Step, recipe: Recipe, view: View) -> bool:
-        return not course.other and self._judge.rests(step, recipe, view)
 
     def _lowers(self, recipe: Recipe, view: View) -> bool:
         """Whether a recipe only lowers what runs already, which a contested unit may still be told."""

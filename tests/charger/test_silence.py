@@ -6,6 +6,7 @@ import pytest
 
 from bridge.clock import run_virtual
 from bridge.evse import Mode
+from bridge.policies import Control
 from bridge.sim.unit import SimUnitConfig
 from tests.charger.site import UNIT_AT, Site, site
 from tests.charger.test_real_table import MINUTE, table, want
@@ -167,6 +168,27 @@ def test_a_lower_limit_reaches_a_unit_that_is_not_heard_and_a_higher_one_waits()
             assert s.unit.power_w == 1_000
             assert set(s.writes) == {"EB=000003E8"}
             assert s.runner.unit.observed.confirmed
+
+    run_virtual(main())
+
+
+def test_a_dry_run_tells_once_what_a_silent_unit_would_be_told() -> None:
+    async def main() -> None:
+        async with site(FAST, table=table(), discharge_allowed=True, control=Control.DRY_RUN) as s:
+            for epc, edt in ((0xDC, "03"), (0xEB, "00000BB8"), (0xDA, "42")):
+                s.unit.foreign_write(epc, bytes.fromhex(edt))
+            await s.seconds(30)
+            want(s, Mode.CHARGE, target=3_000_000)
+            await s.seconds(MINUTE)
+            assert s.runner.unit.observed.confirmed
+            s.lan.mute(UNIT_AT)
+            await s.seconds(MINUTE)
+            told: list[str] = []
+            s.runner.unit.watch_writes(lambda step, dry: told.append(step.text))
+            want(s, Mode.CHARGE, target=1_000_000)
+            await s.seconds(5 * MINUTE)
+            assert told == ["chargingElectricPower=1000 W (EB=000003E8)"]
+            assert s.writes == []
 
     run_virtual(main())
 
