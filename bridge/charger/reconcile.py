@@ -203,8 +203,8 @@ class Reconciler:
         wanted = self._wanted
         if wanted is None or wanted.mode is Mode.HANDS_OFF:
             return IDLE
-        if self._acting.verification is not None:
-            return self._look(self._acting.verification, view.now)
+        if (written := self._acting.verification) is not None:
+            return ReadBack(written.step) if view.now >= written.due else WaitUntil(written.due)
         if not view.reachable and wanted.mode not in QUIET:
             return self._blindly(view)
         proposal = self._table.recipe(view)
@@ -270,11 +270,6 @@ class Reconciler:
         if not isinstance(recipe, Recipe) or recipe.mode not in QUIET:
             return IDLE
         return self._pursue(self._fallback, recipe, quiet)
-
-    def _look(self, verification: Verification, now: int) -> Action:
-        if now < verification.due:
-            return WaitUntil(verification.due)
-        return ReadBack(verification.step)
 
     def _pursue(self, course: Course, recipe: Recipe, view: View) -> Action:
         """One step further on a course."""
