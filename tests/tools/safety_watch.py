@@ -220,6 +220,8 @@ class SafetyWatch:
             for at, _ in self._stops:
                 self._stop_took(now - at)
             self._stops.clear()
+        elif mode not in ENERGY:
+            self._stops.clear()  # there was nothing to stop, and what starts now is judged by what is allowed
         other: Mapping[bytes, int] = {b"\x42": DISCHARGE, b"\x43": CHARGE}
         turned = -power if edt == b"\x42" else power
         if edt in other and (mode == other[edt] or turned >= STILL):
