@@ -6,6 +6,7 @@ A CSMS of 2.0.1 has no words for modes; it is told none.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -17,12 +18,14 @@ from bridge.station.timer import Timer
 from bridge.station.v2x import WordsError, words_of
 
 if TYPE_CHECKING:
-    from bridge.station.limits import InstalledProfile
+    from bridge.station.limits import InstalledProfile, Terms
     from bridge.station.position import Position
     from bridge.station.station import Station
 
 #: The version that knows neither operation modes nor dynamic profiles.
 WITHOUT_MODES: Final = "ocpp2.0.1"
+#: How often (ms) it is looked at most whether a CSMS is away for too long.
+LOOKS: Final = 1_000
 
 
 class OperationModes:
@@ -50,7 +53,7 @@ class OperationModes:
 
     def mode_of(self, position: Position, now: int) -> OperationMode:
         """The one that the profile which leads asks for; charging only where none asks for any."""
-        return self._mode(self._composite(position, now), now)
+        return _mode(self._composite(position, now).explain_at(now).lead)
 
     def in_words(self, told: CompositeSchedule) -> CompositeSchedule:
         """An EVSE's composite schedule as a CSMS of 2.1 is told it: what is to flow is a setpoint there, not a limit
@@ -60,10 +63,11 @@ class OperationModes:
             return told
         start = epoch_ms(told.schedule_start)
         composite = self._composite(position, start)
+        leads = composite.leads(start, start + told.duration * 1000)
 
         def in_words(period: ChargingSchedulePeriod) -> ChargingSchedulePeriod:
             at = start + period.start_period * 1000
-            mode = self._mode(composite, at)
+            mode = _mode(leads.values[bisect_right(leads.starts, at) - 1])
             if mode is not OperationMode.LOCAL_LOAD_BALANCING:
                 return _in_mode(period, mode)
             most = 0 if not position.may_discharge else composite.most_discharge_at(at)
@@ -76,14 +80,14 @@ class OperationModes:
         courses = {position.evse_id: position.course}
         return self._station.charging.composite(position.evse_id, courses, now)
 
-    @staticmethod
-    def _mode(composite: Composite, at: int) -> OperationMode:
-        lead = composite.explain_at(at).lead
-        try:
-            words = None if lead is None else words_of(lead.period)
-        except WordsError:  # it moves nothing
-            return OperationMode.IDLE
-        return OperationMode.CHARGING_ONLY if words is None else words.mode
+
+def _mode(lead: Terms | None) -> OperationMode:
+    """The mode that the words which lead ask for."""
+    try:
+        words = None if lead is None else words_of(lead.period)
+    except WordsError:  # it moves nothing
+        return OperationMode.IDLE
+    return OperationMode.CHARGING_ONLY if words is None else words.mode
 
 
 def _in_mode(period: ChargingSchedulePeriod, mode: OperationMode) -> ChargingSchedulePeriod:
@@ -110,9 +114,9 @@ class OfflineProfiles:
         if since is None:
             self._come_back()
         away = 0 if since is None else station.clock.monotonic() - since
-        over = {item.profile.id for item, most in self._bounded() if away > most}
+        over = {item.profile.id for item, most in self._bounded() if since is not None and away > most}
         station.charging.invalid = frozenset(over)
-        left = [most - away + 1 for _, most in self._bounded() if away <= most]
+        left = [max(most - away + 1, LOOKS) for item, most in self._bounded() if item.profile.id not in over]
         self._timer.set_at(station.clock.monotonic() + min(left) if left else None)
 
     def cancel(self) -> None:
@@ -123,7 +127,7 @@ class OfflineProfiles:
         for item in self._station.charging.installed:
             most = item.profile.max_offline_duration
             if most is not None:
-                yield item, most * 1000
+                yield item, max(most, 0) * 1000
 
     def _come_back(self) -> None:
         """K01.FR.102: they count again, but for those that were to count never again."""

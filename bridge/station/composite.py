@@ -42,6 +42,7 @@ __all__ = [
     "Piece",
     "StationComposite",
     "TooManyEdges",
+    "UnknownPowerError",
     "epoch_ms",
     "from_epoch_ms",
     "schedule_periods",
@@ -52,6 +53,10 @@ __all__ = [
 
 #: No message tells more pieces than this.
 MOST_EDGES = 4096
+
+
+class UnknownPowerError(Exception):
+    """What is drawn where no profile says anything is not known."""
 
 
 class _Voice(IntEnum):
@@ -177,6 +182,10 @@ class Composite:
         """What each voice says, in their order."""
         return [leading(tracks, start, max(end, start + 1)) for tracks in self._voices]
 
+    def leads(self, start: int, end: int) -> Line[Terms | None]:
+        """Whose TxProfile's or TxDefaultProfile's words lead, from `start` until before `end`."""
+        return together(self.lines(start, end)[: _Voice.STATION_MAX], _lead)
+
     @staticmethod
     def bound(words: Sequence[Terms | None]) -> int | None:
         """`station_bound_at`, of the voices' words."""
@@ -262,7 +271,8 @@ def _checked(line: Line[V], most: int) -> Line[V]:
 class StationComposite:
     """What the whole station may take (K08.FR.03): the sum over its EVSEs, under the station's own bounds.
 
-    `unlimited` (mW by EVSE) is what an EVSE can draw at most while no profile limits it; 0 is unknown.
+    `unlimited` (mW by EVSE) is what an EVSE can draw at most while no profile limits it; 0 is unknown. Raises
+    UnknownPowerError where that is needed.
     """
 
     def __init__(self, evses: Mapping[int, Composite], station: Composite, unlimited: Mapping[int, int]) -> None:
@@ -290,6 +300,8 @@ def _line(pieces: Sequence[Piece], unlimited: int) -> Line[int]:
 
 def _drawn(limit: int | None, most: int) -> int:
     if limit is None:
+        if not most:
+            raise UnknownPowerError("nothing limits an EVSE of which it is not known yet what it can do at most")
         return most
     return min(limit, most) if most else limit
 
@@ -316,7 +328,9 @@ def schedule_periods(
     pieces: Sequence[Piece], unit: ChargingRateUnit, grid: Grid, unlimited: int
 ) -> tuple[ChargingSchedulePeriod, ...]:
     """The periods of a CompositeSchedule that begins with the first piece. `unlimited` (mW; 0 is unknown) stands for
-    None and bounds the rest: what the EVSE can do at most. An edge within a second counts from that second on."""
+    None and bounds the rest: what the EVSE can do at most. An edge within a second counts from that second on.
+
+    Raises UnknownPowerError where it is needed and not known."""
     begin = pieces[0].start
     periods: dict[int, ChargingSchedulePeriod] = {}
     for piece in pieces:

@@ -14,6 +14,8 @@ from bridge.clock import Clock
 
 #: From here on a correction is a jump, which others have to know of (A04: SettingSystemTime; ClockCtrlr's default).
 JUMP: Final = timedelta(seconds=20)
+#: By so much an edge of a schedule may be late (within 1 s of its time, translation.md "Limits").
+CORRECTION: Final = timedelta(milliseconds=100)
 #: The name in the store of the CSMS's time and the machine's at one instant; kept anew when so much has changed.
 _TOLD: Final = "csms.time"
 _MOVED: Final = timedelta(seconds=1)
@@ -33,6 +35,7 @@ class CsmsTime:
         self._told: tuple[datetime, datetime] | None = None  # ... and the machine's at the same instant, as kept
         self._born = clock.monotonic()
         self._listeners: list[Callable[[timedelta], None]] = []
+        self.on_correction: Callable[[], None] = lambda: None  # called after each from `CORRECTION` to a jump
 
     def restore(self, settings: Mapping[str, str]) -> None:
         """What the CSMS told an earlier life."""
@@ -65,9 +68,12 @@ class CsmsTime:
         else:
             self._zero = min(max(before, told - timedelta(milliseconds=last)), told - timedelta(milliseconds=first))
         self._note(self._zero + timedelta(milliseconds=now), self._clock.wall())
-        if before is not None and abs(self._zero - before) >= JUMP:
+        by = timedelta(0) if before is None else self._zero - before
+        if abs(by) >= JUMP:
             for listener in self._listeners:
-                listener(self._zero - before)
+                listener(by)
+        elif abs(by) >= CORRECTION:
+            self.on_correction()
 
     def utc(self, monotonic: int | None = None) -> datetime | None:
         """The CSMS's time now, or at a monotonic instant (ms); None before its first answer."""

@@ -6,7 +6,7 @@ A method gives back the response, or the response and what is to be done right a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bridge.errors import StoreError
 from bridge.evse import Mode
@@ -48,6 +48,10 @@ from bridge.station.v2x import first_power
 
 if TYPE_CHECKING:
     from bridge.station.station import Station
+
+
+#: Lets the profile of a start go that came to nothing.
+_Drop: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Dispatch:
@@ -108,19 +112,20 @@ class Dispatch:
         if refusal:
             return remote_control.rejected(refusal)
         existing = position.session.transaction_id
+        drop: _Drop | None = None
         if profile:
             try:
-                await station.charging.bind_start(position.evse_id, profile, existing)
+                drop = await station.charging.bind_start(position.evse_id, profile, existing)
             except StoreError as error:  # without its bound the energy must not flow
                 return remote_control.rejected(StatusInfo(ReasonCode.OUT_OF_STORAGE, str(error)[:512]))
         if station.model.boolean(Key.AUTHORIZE_REMOTE_START):
             then = self._authorized_start
-            return remote_control.accepted(existing), lambda: station.spawn(then(position, request, target))
+            return remote_control.accepted(existing), lambda: station.spawn(then(position, request, target, drop))
         await station.sessions.authorize(position, request.id_token, request.remote_start_id, target=target)
         return remote_control.accepted(existing)
 
     async def _authorized_start(
-        self, position: Position, request: RequestStartTransactionRequest, target: Target | None
+        self, position: Position, request: RequestStartTransactionRequest, target: Target | None, drop: _Drop | None
     ) -> None:
         """F01.FR.01: energy only after the CSMS has accepted the token."""
         station = self._station
@@ -129,8 +134,8 @@ class Dispatch:
         if allowed and not position.session.state.authorized:
             start, group = request.remote_start_id, outcome.group
             await station.sessions.authorize(position, request.id_token, start, group=group, target=target)
-        elif request.charging_profile:
-            await station.charging.drop_start(request.charging_profile.id)
+        elif drop is not None:
+            await drop()
 
     async def _clear_cache(self, _: ClearCacheRequest) -> Answer:
         return await self._station.authorization.clear_cache()

@@ -50,6 +50,7 @@ class Position:
     v2x_enabled: bool = True  # the CSMS's own switch (V2XChargingCtrlr.Enabled)
     balancing: Balancing | None = None  # where the site has a grid meter (Q09)
     held: str | None = None  # why what the profiles say is not followed now
+    authorized: bool = False  # when it was looked at last
     stopping: bool = False  # energy that nobody has a right to is being stopped
     inoperative: bool = False
     met: bool = False  # the unit has been seen since the start

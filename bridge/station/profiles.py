@@ -465,6 +465,14 @@ def _external_id(case: Case) -> str | None:
     return f"{case.profile.id} is the id of an external constraint" if taken else None
 
 
+def _start_id(case: Case) -> str | None:
+    """A start may come to nothing: what its profile had replaced would be lost."""
+    taken = case.starting and any(
+        item.profile.id == case.profile.id and item.purpose is not _Purpose.TX_PROFILE for item in case.installed
+    )
+    return f"{case.profile.id} is the id of a profile of another purpose" if taken else None
+
+
 def _duplicate(case: Case) -> str | None:
     for other in case.others:
         same = other.purpose is case.purpose and other.profile.stack_level == case.profile.stack_level
@@ -546,6 +554,7 @@ RULES: tuple[Rule, ...] = (
     Rule(("K01.FR.20", "K01.FR.48"), ReasonCode.UNSUPPORTED_PARAM, _other_phase),
     Rule(("K 3.7 (errata 2025-09, 2.36)",), ReasonCode.INVALID_SCHEDULE, _phase_conflict),
     Rule(("K01.FR.05",), ReasonCode.INVALID_PROFILE, _external_id),
+    Rule(("F01.FR.26",), ReasonCode.INVALID_PROFILE, _start_id),
     Rule(("K01.FR.06", "K01.FR.39", "K01.FR.52", "K01.FR.53"), ReasonCode.DUPLICATE_PROFILE, _duplicate),
     Rule(("ChargingProfileEntries",), ReasonCode.OUT_OF_STORAGE, _room),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -58,13 +59,19 @@ class Provisioning:
         self._triggered = False
         self._next_boot = 0  # monotonic ms: not before, unless triggered (B02.FR.04, B03.FR.02)
         self._last_beat = 0
-        #: Since when (monotonic ms) no CSMS takes what is told; None while one does.
+        #: Since when (monotonic ms, below 0: in an earlier life) no CSMS takes what is told; None while one does.
         self.alone_since: int | None = clock.monotonic()
 
     @property
     def accepted(self) -> bool:
         """Whether messages other than BootNotification may be sent (B01, B02.FR.02)."""
         return self.status is RegistrationStatus.ACCEPTED
+
+    def restore(self, alone_since: datetime | None) -> None:
+        """No CSMS has been there since that time, in an earlier life of the gateway."""
+        now = self._time.presumed()
+        if alone_since is not None and now is not None and alone_since < now:
+            self.alone_since = self._clock.monotonic() - (now - alone_since) // timedelta(milliseconds=1)
 
     def connected(self) -> None:
         """A connection stands: boot, or go on after an interruption (B04)."""

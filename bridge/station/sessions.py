@@ -118,6 +118,7 @@ class Sessions:
         durable."""
         station = self._station
         made = position.session.authorize(token, remote_start_id, station.clock.monotonic(), group=group)
+        position.authorized = position.session.state.authorized
         if target is not None:
             set_target(position.session.state, target)
         station.transactions.note_power_path(position)
@@ -158,8 +159,10 @@ class Sessions:
         station.statuses.show(position)
         station.transactions.note_power_path(position)
         station.wishes.external.follow(position)
-        # What the unit can do is known only when it has been read: a discharge goes on after a restart.
-        if position.session.wants_energy and position.course != position.considered:
+        self._forget_start(position)
+        # What the unit can do is known only when it has been read: a discharge goes on after a restart. An EVSE that
+        # wants energy again was left out meanwhile, and what it does not want any more others may have.
+        if position.considered != (position.course if position.session.wants_energy else None):
             station.wishes.reconsider()
         else:
             position.apply()
@@ -167,6 +170,12 @@ class Sessions:
         station.resets.consider()
         # Before there is a time no event can be made; the acceptance comes back here.
         position.deadline.set_at(position.session.next_deadline() if station.time.known else None)
+
+    def _forget_start(self, position: Position) -> None:
+        """A right to energy has ended of which no transaction came: so does the profile of its start (K05)."""
+        before, position.authorized = position.authorized, position.session.state.authorized
+        if before and not position.authorized and position.session.transaction_id is None:
+            self._station.spawn(self._station.charging.forget_starts(position.evse_id))
 
     def _due(self, position: Position) -> None:
         station = self._station

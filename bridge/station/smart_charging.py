@@ -6,7 +6,7 @@ wanted; the charger brings the unit there.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import datetime
 from functools import reduce
@@ -20,6 +20,7 @@ from bridge.station.composite import (
     Grid,
     StationComposite,
     TooManyEdges,
+    UnknownPowerError,
     epoch_ms,
     from_epoch_ms,
     schedule_periods,
@@ -61,6 +62,8 @@ _log = structlog.get_logger(__name__)
 LONGEST_PROFILE = 2**18
 #: So long (ms) a limit is believed at most while no CSMS has told the time since the start.
 _LOOK_AGAIN = 60_000
+#: ... and after it has: corrections of the clock too small to be told add up until a far edge.
+_LONGEST_WAIT = 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,11 @@ class SmartCharging:
     async def restore(self) -> None:
         """Take up the profiles that were installed before the restart."""
         for row in await self._store.profiles(self._station):
-            request = from_text(self._adapter, SetChargingProfileRequest, row.payload)
+            try:
+                request = from_text(self._adapter, SetChargingProfileRequest, row.payload)
+            except StoreError as error:
+                _log.error("profile left out", profile=row.profile_id, why=str(error))
+                continue
             restored = InstalledProfile(request.evse_id, request.charging_profile)
             self.installed = install(self.installed, self._prepare(restored))
 
@@ -142,6 +149,8 @@ class SmartCharging:
         item = next((one for one in self._accepted() if one.profile.id == profile_id and not cleared), None)
         if item is None or not is_dynamic(item.profile):
             return _not_dynamic(f"there is no profile {profile_id}" if item is None else f"{profile_id} is not dynamic")
+        if item.evse_id not in (0, *rules.evses):
+            return _not_dynamic(f"profile {profile_id} is of an EVSE that is no more")
         profile = updated(item.profile, update, self._now())
         verdict = check_update(item.evse_id, profile, rules)
         if verdict.accepted:
@@ -161,14 +170,28 @@ class SmartCharging:
         """F01.FR.26: the profile of a RequestStartTransactionRequest."""
         return check_start_profile(evse_id, profile, self._accepted(), rules)
 
-    async def bind_start(self, evse_id: int, profile: ChargingProfile, transaction_id: str | None) -> None:
-        """Keep the profile of a start that was accepted, for its transaction as soon as that has an id (K05)."""
-        await self._keep(evse_id, _with_transaction(self._stamped(profile), transaction_id), ())
+    async def bind_start(
+        self, evse_id: int, profile: ChargingProfile, transaction_id: str | None
+    ) -> Callable[[], Awaitable[None]]:
+        """Keep the profile of a start that was accepted, for its transaction as soon as that has an id (K05). What is
+        returned lets it go again where the start comes to nothing."""
+        bound = _with_transaction(self._stamped(profile), transaction_id)
+        await self._keep(evse_id, bound, ())
+        return lambda: self._drop([item for item in self.installed if item.profile is bound])
 
-    async def drop_start(self, profile_id: int) -> None:
-        """A start came to nothing: so does its profile."""
-        await self._store.delete_profiles(self._station, (profile_id,))
-        self.installed = tuple(item for item in self.installed if item.profile.id != profile_id)
+    async def forget_starts(self, evse_id: int) -> None:
+        """No transaction comes of what was authorized at an EVSE: what waited for it must not bound another one."""
+        await self._drop([item for item in self.installed if item.evse_id == evse_id and item.waits])
+
+    async def _drop(self, gone: Sequence[InstalledProfile]) -> None:
+        """At once, and in the store; what has taken a profile's place meanwhile stays."""
+        going = set(map(id, gone))
+        self.installed = tuple(item for item in self.installed if id(item) not in going)
+        try:
+            if gone:
+                await self._store.delete_profiles(self._station, [item.profile.id for item in gone])
+        except StoreError as error:  # `resume` deletes them after a restart
+            _log.error("profiles of a start not deleted", profiles=[one.profile.id for one in gone], why=str(error))
 
     async def begin(self, evse_id: int, transaction_id: str) -> None:
         """A transaction has begun: the profile that waited for it is its own now."""
@@ -183,7 +206,7 @@ class SmartCharging:
 
     async def clear(self, request: ClearChargingProfileRequest) -> ClearChargingProfileResponse:
         """K10: by id, or by all criteria given."""
-        _, _, gone = clear(self.installed, request)
+        _, _, gone = clear(self._accepted(), request)
         if not gone:
             return ClearChargingProfileResponse(ClearChargingProfileStatus.UNKNOWN)
         self._going.append(gone)
@@ -195,6 +218,7 @@ class SmartCharging:
     async def _cleared(self, gone: Sequence[int]) -> ClearChargingProfileResponse:
         await self._store.delete_profiles(self._station, gone)
         self.installed = tuple(item for item in self.installed if item.external or item.profile.id not in gone)
+        self._coming = tuple(item for item in self._coming if item.profile.id not in gone)
         return ClearChargingProfileResponse(ClearChargingProfileStatus.ACCEPTED)
 
     def constrain(self, profiles: Iterable[InstalledProfile]) -> None:
@@ -229,6 +253,9 @@ class SmartCharging:
         except TooManyEdges as error:  # K08.FR.05; to follow 68 years of a daily profile would take hours
             info = StatusInfo(ReasonCode.VALUE_TOO_HIGH, str(error))
             return GetCompositeScheduleResponse(GenericStatus.REJECTED, info)
+        except UnknownPowerError as error:
+            info = StatusInfo(ReasonCode.UNSPECIFIED, str(error))
+            return GetCompositeScheduleResponse(GenericStatus.REJECTED, info)
 
     def _composite_schedule(
         self, request: GetCompositeScheduleRequest, courses: Mapping[int, Course], rules: ProfileRules
@@ -243,7 +270,8 @@ class SmartCharging:
         end = start + request.duration * 1000
         if request.evse_id == 0:
             pieces = self._of_station(courses, start).pieces(start, end)
-            most = sum(course.most for course in courses.values())
+            known = all(course.most for course in courses.values())
+            most = sum(course.most for course in courses.values()) if known else 0
             grid = station_grid(course.grid for course in courses.values())
         else:
             pieces = self.composite(request.evse_id, courses, start).pieces(start, end)
@@ -321,7 +349,7 @@ class SmartCharging:
             minimums = {i: max(c.minimum_at(now), active[i].least) for i, c in composites.items()}
             found |= _shared(bound, found, active, minimums)
         edge = min((e for c in composites.values() if (e := c.next_edge(now)) is not None), default=None)
-        left = None if edge is None else max(edge - now, 1)
+        left = None if edge is None else min(max(edge - now, 1), _LONGEST_WAIT)
         if not self._time.known and utc is not None:  # the machine's clock may be corrected without a word
             left = min(left or _LOOK_AGAIN, _LOOK_AGAIN)
         return found, left

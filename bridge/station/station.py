@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -54,6 +54,10 @@ from bridge.store.keeper import Keeper, Notes
 from bridge.store.port import Store, TransactionRow
 
 _log = structlog.get_logger(__name__)
+
+
+#: The name in the store of the time at which the CSMS went, as long as it is away.
+_ALONE = "csms.alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,7 @@ class Station:
         self.meter_values = MeterValues(self)
         self.sessions = Sessions(self)
         self.wishes = Wishes(self)
+        self.time.on_correction = lambda: self.wishes.reconsider()
         self.positions: dict[int, Position] = {
             evse.evse_id: self.sessions.make_position(evse, evses[evse.evse_id]) for evse in settings.evses
         }
@@ -146,6 +151,7 @@ class Station:
         """Take up everything that an earlier life of the gateway has left, before anything is said or done."""
         settings = await self.store.settings(self.id)
         self.time.restore(settings)
+        self.provisioning.restore(datetime.fromisoformat(settings[_ALONE]) if _ALONE in settings else None)
         self.apply_model()
         await self.authorization.restore(settings)
         await self.charging.restore()
@@ -219,6 +225,7 @@ class Station:
         self.log.info("disconnected", why=why)
         if self.provisioning.accepted:
             self._lost_at = self.clock.monotonic()
+            self.notes.put({_ALONE: utc.isoformat() if (utc := self.time.utc()) is not None else None})
         self.provisioning.disconnected()
         self.delivery.closed()
 
@@ -253,6 +260,7 @@ class Station:
         if self._lost_at is not None and self.clock.monotonic() - self._lost_at > threshold:  # B04.FR.01
             self.availability.forget_told()
         self._lost_at = None
+        self.notes.put({_ALONE: None})
         await self.statuses.tell()
         self.delivery.opened()
         self.reader.online()

@@ -20,6 +20,8 @@ V = TypeVar("V")
 R = TypeVar("R")
 #: So many beginnings of schedules are followed at most; a recurring one has as many as the time asked for is long.
 MOST_SPANS = 20_000
+#: ... and so many values: more than a thousand profiles of a quarter of an hour's periods have in a day.
+MOST_VALUES = 120_000
 _NOTHING = object()
 
 
@@ -143,6 +145,8 @@ def leading(tracks: Sequence[Track[V]], start: int, end: int) -> Line[V | None]:
             heappush(active, spans[place][1])
             place += 1
         _tell(line, ranked[top.rank].plan, top.base, at, until)
+        if len(line.starts) > MOST_VALUES:
+            raise TooManyEdges(f"schedules change more than {MOST_VALUES} times in the time asked for: ask for less")
         at = until
     return line
 

@@ -21,7 +21,7 @@ from bridge.station.messages import (
     TransactionLimit,
     TriggerReason,
 )
-from bridge.station.targets import Target, set_target
+from bridge.station.targets import MOST_ENERGY, Target, set_target
 from bridge.station.timer import Timer
 
 if TYPE_CHECKING:
@@ -45,14 +45,13 @@ class TransactionLimits:
         positions = self._station.positions.values()
         position = next((one for one in positions if one.session.transaction_id == wanted), None)
         heeded = TransactionLimit(max_energy=limit.max_energy, max_time=limit.max_time, max_soc=limit.max_soc)
-        if position is None or heeded == TransactionLimit():
+        if position is None or not self._news(position, heeded):
             return
         self._set(position, heeded)
         told = position.session.periodic(TriggerReason.LIMIT_SET)  # E16.FR.03
         self._station.transactions.emit(position, [replace(each, limit=heeded) for each in told])
         await self._station.transactions.keep_state(position)
-        position.apply()
-        self.look(position)
+        self._station.wishes.reconsider()  # it may want energy again, for which no limit was computed meanwhile
 
     def look(self, position: Position) -> None:
         """Let time count: something has changed at an EVSE."""
@@ -79,6 +78,18 @@ class TransactionLimits:
     # -- inside
 
     @staticmethod
+    def _news(position: Position, limit: TransactionLimit) -> bool:
+        """Whether it says anything that does not hold already: a CSMS that repeats it in every answer, to the LimitSet
+        too, is not told again."""
+        state = position.session.state
+        pairs = (
+            (limit.max_time, state.most_time),
+            (_milli(limit.max_energy), state.most_energy),
+            (_milli(limit.max_soc), state.most_soc),
+        )
+        return any(said is not None and said != held for said, held in pairs)
+
+    @staticmethod
     def _set(position: Position, limit: TransactionLimit) -> None:
         """What is not said stays as it was (E16.FR.17)."""
         state = position.session.state
@@ -87,9 +98,9 @@ class TransactionLimits:
         if limit.max_energy is None and limit.max_soc is None:
             return
         if limit.max_energy is not None:
-            state.most_energy = round(limit.max_energy * 1000)
+            state.most_energy = _milli(limit.max_energy)
         if limit.max_soc is not None:
-            state.most_soc = limit.max_soc * 1000
+            state.most_soc = _milli(limit.max_soc)
         energy = None if state.most_energy is None else max(0, state.most_energy - (moved_energy(position) or 0))
         set_target(state, Target(energy=energy, soc=state.most_soc))
 
@@ -100,3 +111,8 @@ class TransactionLimits:
         made = position.session.amount_reached(TriggerReason.TIME_LIMIT_REACHED, Reason.TIME_LIMIT_REACHED)
         self._station.sessions.changed(position, made)
         self._station.spawn(self._station.transactions.keep_state(position))
+
+
+def _milli(value: float | None) -> int | None:
+    """In thousandths; no number is too large for that."""
+    return None if value is None else round(min(MOST_ENERGY, value) * 1000)

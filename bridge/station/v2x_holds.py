@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bridge.policies import AfterDischarge
+from bridge.station.block_q import LOOKS
 from bridge.station.composite import epoch_ms
 from bridge.station.limits import Terms
 from bridge.station.messages import ChargingProfilePurpose
@@ -66,7 +67,7 @@ class DischargeHolds:
         since = self._station.provisioning.alone_since
         if since is not None and now - since >= most:
             return _ALONE.format(most // 1000)
-        due.append((now if since is None else since) + max(most, 1))
+        due.append((now if since is None else since) + max(most, LOOKS))
         return None
 
     # -- after a discharge

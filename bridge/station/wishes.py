@@ -48,9 +48,10 @@ class Wishes:
             self.balance()
         active = {evse_id: p.course for evse_id, p in station.positions.items() if p.session.wants_energy}
         limits, holds = station.charging.limits(active)
-        for evse_id, limit in limits.items():
-            station.positions[evse_id].limit = limit
-            station.positions[evse_id].considered = active[evse_id]
+        for evse_id, position in station.positions.items():
+            position.considered = active.get(evse_id)
+            if evse_id in limits:
+                position.limit = limits[evse_id]
         self.discharges.look(active)
         for position in station.positions.values():
             position.apply()

@@ -294,6 +294,7 @@ def test_every_rule_has_rejected_something():
     verdicts = [
         *(check_profile(evse, given, (), RULES_OF_SITE) for evse, given, _, _ in WRONG),
         check_start_profile(2, default(), (), RULES_OF_SITE),
+        check_start_profile(2, of_tx(1, transaction_id=None), (InstalledProfile(2, default(1)),), RULES_OF_SITE),
         check_profile(1, default(1, schedule(unit="A")), (), ONLY_W),
         check_profile(1, default(1, schedule(period(0, 5, 1, 2))), (), phase),
         check_profile(1, default(2, schedule(period(0, 5, 1, 3))), (bound,), switching),

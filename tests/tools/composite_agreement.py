@@ -5,7 +5,16 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
-from bridge.station.composite import Composite, Grid, Piece, StationComposite, epoch_ms, schedule_periods, station_grid
+from bridge.station.composite import (
+    Composite,
+    Grid,
+    Piece,
+    StationComposite,
+    UnknownPowerError,
+    epoch_ms,
+    schedule_periods,
+    station_grid,
+)
 from bridge.station.limits import InstalledProfile
 from bridge.station.messages import ChargingRateUnit
 from tests.tools.composite_cases import Case, case_of
@@ -63,7 +72,10 @@ class _Both:
         grid = station_grid(_grid(bay.wires) for bay in self._house.bays.values())
         bounds = Composite(self._installed, 0, grid, now=self._start)
         most = {evse: bay.most for evse, bay in self._house.bays.items()}
-        pieces = StationComposite(self._composites, bounds, most).pieces(self._start, self._end)
+        try:
+            pieces = StationComposite(self._composites, bounds, most).pieces(self._start, self._end)
+        except UnknownPowerError:
+            return "" if any(map(self._unknown, self._house.bays)) else "station: its power is known"
         said = self._compared(pieces, [self._house.station_at(moment) for moment in self._moments()])
         return said and f"station: {said}"
 
@@ -74,7 +86,10 @@ class _Both:
         bay = self._house.bays[evse]
         pieces = self._composites[evse].pieces(self._start, self._end)
         for unit in ChargingRateUnit:
-            periods = schedule_periods(pieces, unit, _grid(bay.wires), bay.most)
+            try:
+                periods = schedule_periods(pieces, unit, _grid(bay.wires), bay.most)
+            except UnknownPowerError:
+                return "" if self._unknown(evse) else f"the power of EVSE {evse} is known"
             starts = [period.start_period for period in periods]
             for second, moment in enumerate(self._moments()):
                 period = periods[bisect_right(starts, second) - 1]
@@ -94,6 +109,11 @@ class _Both:
             if number + 1 < len(pieces) and (edge is None or not piece.start < edge <= pieces[number + 1].start):
                 return f"the edge after {piece.start} is {pieces[number + 1].start}, foretold was {edge}"
         return ""
+
+    def _unknown(self, evse: int) -> bool:
+        """Whether nothing limits an EVSE of which nobody knows what it can do."""
+        limits = (self._house.at(evse, moment) for moment in self._moments())
+        return not self._house.bays[evse].most and any(limit is None for limit in limits)
 
     def _moments(self) -> Iterator[object]:
         return (self._house.now + self._case.step * number for number in range(self._case.steps))

@@ -14,8 +14,8 @@ PULL = "PullDynamicScheduleUpdate"
 T0 = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-def house(version="2.1", respond=None, discharge=WAYS, **more):
-    csms = DemoCsms(Clock(1), version=version, respond=respond)
+def house(version="2.1", respond=None, discharge=WAYS, csms=None, **more):
+    csms = csms or DemoCsms(Clock(1), version=version, respond=respond)
     return stage(csms=csms, versions=BOTH, discharge=discharge, **more)
 
 
