@@ -93,10 +93,11 @@ class Course:
     looked: bool = False
     told: set[str] = field(default_factory=set)
 
-    def rearm(self) -> None:
+    def rearm(self, *, yielded: bool = False) -> None:
         """Look at everything as if for the first time."""
         self.settled = self.standing_since = self.refused_at = None
-        self.begun = self.reached = self.gave_up = self.yielded = self.enforce = self.other = self.force = False
+        self.begun = self.reached = self.gave_up = self.enforce = self.other = self.force = False
+        self.yielded = yielded
         self.failures = self.starts = self.not_before = self.patient_until = 0
 
     def failed(self, now: int) -> None:

@@ -21,6 +21,8 @@ class Judge:
         self._plugged_at = NEVER
         self._yielded: dict[int, bytes] = {}
         self._ordered: dict[int, tuple[Step, Recipe]] = {}
+        self._highest: dict[int, int] = {}  # target (mW) of what was written since the setting was read back last
+        self._unread: set[int] = set()  # written, and not read back
 
     def goal(self, now: int) -> None:
         """Something new is wanted."""
@@ -40,7 +42,26 @@ class Judge:
 
     def orders(self, step: Step, recipe: Recipe) -> None:
         """A step is written."""
+        if recipe.target is not None:
+            self._highest[step.epc] = max(abs(recipe.target), self._highest.get(step.epc, 0))
+        self._unread.add(step.epc)
         self._ordered[step.epc] = (step, recipe)
+
+    def stands(self, step: Step, recipe: Recipe) -> None:
+        """A step was read back."""
+        self._ordered[step.epc] = (step, recipe)
+        if recipe.target is not None:
+            self._highest[step.epc] = abs(recipe.target)
+        self._unread.discard(step.epc)
+
+    def may_stand_higher(self, step: Step, recipe: Recipe) -> bool:
+        """Whether a setting may stand above what a step makes of it."""
+        ordered = self._ordered.get(step.epc)
+        if ordered is None or recipe.target is None or ordered[1].mode is not recipe.mode:
+            return False
+        if ordered[0].edt == step.edt and step.epc not in self._unread:
+            return False
+        return self._highest.get(step.epc, 0) > abs(recipe.target)
 
     def lowers(self, step: Step, recipe: Recipe, view: View, *, below_granted: bool) -> bool:
         """Whether a setting comes to less than the unit may stand at: what was written last, and, unless that is known

@@ -50,6 +50,7 @@ class Reconciler:
         self._main = Course()
         self._fallback = Course()  # the pause, while what is wanted is impossible
         self._falling_back = False
+        self._left: Mode | None = None  # the mode of energy that somebody else has left, or the vehicle
         self._must_pause: str | None = None
         self._acting = self._main
         self._pretended: set[Step] = set()
@@ -106,12 +107,14 @@ class Reconciler:
 
     # What comes from outside
 
-    def want(self, wanted: Wanted, now: int) -> None:
-        """Begin anew towards another goal. What was on its way is forgotten; its writes are not trusted."""
+    def want(self, wanted: Wanted, now: int, *, anew: bool = True) -> None:
+        """Begin anew towards another goal. What was on its way is forgotten; its writes are not trusted. Unless it is
+        wanted `anew`, a mode that somebody else has left stays left."""
         self.goal += 1
         self.trouble = None
         self._wanted = wanted
-        self._main, self._fallback = Course(), Course()
+        self._left = None if anew else self._left
+        self._main, self._fallback = Course(yielded=wanted.mode is self._left), Course()
         self._acting = self._main
         self._falling_back = False
         self._must_pause = None
@@ -129,7 +132,8 @@ class Reconciler:
         """The unit came back or a vehicle was plugged in: nothing read before counts, and for a vehicle every setting
         is written anew (CEL 3.7)."""
         self._judge.rearm(now, plugged=plugged)
-        self._main.rearm()
+        self._left = None if plugged else self._left
+        self._main.rearm(yielded=self._main.yielded and not plugged)
         self._fallback.rearm()
         self._must_pause = None
 
@@ -173,6 +177,8 @@ class Reconciler:
         if goal != self.goal or verification is None or verification.step != step:
             return
         if edt == step.edt:
+            if course.recipe is not None:
+                self._judge.stands(step, course.recipe)
             course.verification = course.refused_at = None
             course.force = False
             return
@@ -220,15 +226,17 @@ class Reconciler:
                 return self._follow(recipe, view)
 
     def _blindly(self, view: View) -> Action:
-        """A silent unit may hear all the same: it is told what is less than it was granted, and nothing else."""
+        """A silent unit may hear all the same: it is told what is less than it may have been told, and nothing else."""
         recipe = self._table.recipe(replace(view, reachable=True))
+        if isinstance(recipe, Refusal) or self._must_pause is not None:
+            return self._pause(view)
         if not isinstance(recipe, Recipe):
             return IDLE
         if recipe.mode in QUIET:
             return self._follow(recipe, view)
         settings = [step for step in recipe.steps[:-1] if step not in self._pretended]
-        lower = [step for step in settings if self._judge.differs(step, view)]
-        if not lower or not self._lowers(recipe, view):
+        lower = [step for step in settings if self._judge.may_stand_higher(step, recipe)]
+        if not lower:
             return IDLE
         self._acting, self._main.recipe = self._main, recipe
         return self._write(self._main, recipe, lower[0], view)
@@ -279,7 +287,8 @@ class Reconciler:
             return IDLE
         if course.yielded and not self._back_in_mode(recipe, view):
             return IDLE
-        course.yielded = False
+        if course.yielded:
+            course.yielded, self._left = False, None
         if recipe.mode in QUIET:
             return self._quiet(course, recipe, view, self._table.confirmed(self._as(view, recipe)))
         return self._energy(course, recipe, view)
@@ -291,7 +300,7 @@ class Reconciler:
             return False
         if recipe.mode in ENERGY and settled.left(recipe, view.facts) and not course.enforce:
             # Full, stopped by the vehicle or by a person: nothing restarts by itself.
-            course.yielded = True
+            course.yielded, self._left = True, recipe.mode
             course.settled = None
             return True
         course.settled = course.standing_since = None
@@ -310,7 +319,9 @@ class Reconciler:
         priority = priority_of(view.wanted, recipe.mode, last=True)
         if confirmed and not any(self._judge.overwritten(step.epc, view) for step in steps[-1:]):
             unsure = tuple(step.epc for step in steps[-1:] if not self._judge.trusts(step.epc, view))
-            return Read(unsure, priority) if unsure else self._settle(course, recipe, view)
+            if not unsure:
+                return self._settle(course, recipe, view)
+            return Read(unsure, priority) if view.now >= course.not_before else WaitUntil(course.not_before)
         if course.refused_at is not None:
             return self._after_refused_stop(course, recipe, view)
         if lower := next((step for step in course.lowering if step not in course.lowered), None):
@@ -321,7 +332,7 @@ class Reconciler:
         if not course.other:
             todo = [step for step in todo if not self._judge.rests(step, recipe, view)]
         if course.force and not todo:
-            todo = list(steps[-1:])
+            todo = [step for step in steps[-1:] if step not in self._pretended]
         if todo:
             return self._write(course, recipe, todo[0], view)
         return self._stand(course, recipe, view)
@@ -415,8 +426,11 @@ class Reconciler:
         return wrote + recipe.spacing.setting if raises else 0
 
     def _stand(self, course: Course, recipe: Recipe, view: View) -> Action:
-        """Everything is written: wait until the unit follows, for a bounded time."""
-        if self._pretended or course.gave_up:
+        """Everything is written: wait until the unit follows, for a bounded time. A power that it told before shows
+        nothing of that."""
+        power = self._table.decide(view).measures.power
+        old = power is not None and power.at < view.wrote.get(recipe.steps[-1].epc, NEVER)
+        if self._pretended or course.gave_up or (old and recipe.mode in QUIET):
             return IDLE
         if course.standing_since is None:
             course.standing_since = view.now
@@ -439,6 +453,8 @@ class Reconciler:
 
     def _settle(self, course: Course, recipe: Recipe, view: View) -> Action:
         course.settled = Settled.of(recipe, view.facts)
+        for step in recipe.steps[:-1]:
+            self._judge.stands(step, recipe)
         self._granted, self.stood = (recipe.mode, recipe.target), course.settled.governed
         self.settlements += 1
         course.failures = course.starts = course.not_before = course.patient_until = 0

@@ -350,11 +350,12 @@ class UnitRunner:
         if self._address is None:
             raise NoAnswerError("the unit's address is not known yet")
         while True:
-            asked = self.unit.facts.mark
+            asked, at = self.unit.facts.mark, self._clock.monotonic()
             try:
                 answer = await self._wire.get(self._address, self._eoj, epcs, priority)
             except NoAnswerError:
-                if self.unit.started or priority is not Priority.POLL or not self._goes_on():
+                closed = self._clock.monotonic() == at  # nobody has waited for an answer
+                if closed or self.unit.started or priority is not Priority.POLL or not self._goes_on():
                     raise
                 self.unit.silent()
             else:

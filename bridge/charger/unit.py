@@ -244,7 +244,7 @@ class ChargerUnit:
             *self._status.due,
             contest.until if contest.contested(now) else None,
             self._silence.due(now, started=self.started),
-            self._latch.due,
+            self._latch.due if self.started else None,
             self._guard.due(now) if self._guard is not None and self.wanted.mode in DISCHARGES else None,
         )
         return min((time for time in times if time is not None), default=None)
@@ -429,7 +429,7 @@ class ChargerUnit:
             self._reconciler.adjust(self._order.wanted)
             return
         self._log.info("ordered otherwise", mode=self._order.wanted.mode.value, reason=self._order.trouble)
-        self._reconciler.want(self._order.wanted, now)
+        self._reconciler.want(self._order.wanted, now, anew=False)
         if self.driver is not None:
             self.driver()
 

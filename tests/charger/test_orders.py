@@ -8,6 +8,7 @@ from bridge.charger.lowering import lowest_settings
 from bridge.charger.orders import FaultLatch, Hindrances, order
 from bridge.clock import run_virtual
 from bridge.evse import Amount, HappeningKind, Mode, Urgency, Wanted
+from bridge.mapping.decision import Step
 from bridge.policies import Control
 from bridge.sim.unit import SimUnitConfig
 from tests.charger.fakes import (
@@ -26,7 +27,7 @@ from tests.charger.fakes import (
     bench,
     limit,
 )
-from tests.charger.site import site
+from tests.charger.site import UNIT_AT, site
 from tests.charger.test_real_table import table, want
 
 FAULTY, SOUND = b"\x41", b"\x42"
@@ -377,5 +378,51 @@ def test_undefined_plug_of_a_unit_that_is_left_alone_stays_undefined() -> None:
             b.want(Mode.HANDS_OFF, left_alone=True)
             await b.seconds(600)
             assert b.unit.writes == []
+
+    run_virtual(main())
+
+
+def test_a_fault_that_has_gone_is_waited_for_also_while_the_unit_is_lost() -> None:
+    """Without spinning: the time at which the latch lets go passes while nobody can look."""
+
+    async def main() -> None:
+        async with site(SimUnitConfig(plugged=True), table=table(), restart_after_fault=120_000) as s:
+            want(s, Mode.CHARGE, target=3_000_000)
+            await s.seconds(60)
+            s.unit.fault()
+            await s.seconds(30)
+            s.unit.clear_fault()
+            await s.seconds(10)
+            s.lan.cut(UNIT_AT)
+            looks = []
+            timed = s.runner._timed
+            s.runner._timed = lambda: (looks.append(1), timed() if len(looks) < 1000 else None)
+            await s.seconds(300)
+            assert len(looks) < 1000
+            s.lan.mend(UNIT_AT)
+            await s.seconds(300)
+            assert s.unit.mode == 0x42
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("mode", [Mode.PAUSE, Mode.STOP])
+def test_a_dry_run_tells_each_mode_once_that_would_not_end_the_energy(mode: Mode) -> None:
+    """Power flows in standby: a rescue charge."""
+
+    async def main() -> None:
+        config = SimUnitConfig(release="P", plugged=True, soc_percent=5, quirks={"rescue-charge": 10}, mode=0x44)
+        async with site(config, table=table(), control=Control.DRY_RUN) as s:
+            await s.seconds(150)
+            told: list[str] = []
+
+            def tell(step: Step, dry: bool) -> None:
+                told.append(step.text)
+                assert len(told) < 100
+
+            s.runner.unit.watch_writes(tell)
+            want(s, mode)
+            await s.seconds(3600)
+            assert len(told) == len(set(told))
 
     run_virtual(main())

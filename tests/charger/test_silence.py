@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
 
 from bridge.clock import run_virtual
-from bridge.evse import Mode
+from bridge.evse import HappeningKind, Mode
 from bridge.policies import Control
 from bridge.sim.unit import SimUnitConfig
-from tests.charger.site import UNIT_AT, Site, site
+from tests.charger.site import OURS, UNIT_AT, Site, site
 from tests.charger.test_real_table import MINUTE, table, want
 
 STANDBY, CHARGING, DISCHARGING = 0x44, 0x42, 0x43
@@ -222,5 +225,107 @@ def test_a_lowered_limit_is_repeated_until_it_is_read_back() -> None:
             await s.seconds(3 * MINUTE)
             assert s.unit.power_w == 1_000
             assert s.runner.unit.observed.confirmed
+
+    run_virtual(main())
+
+
+def test_who_falls_silent_again_and_again_discharges_ever_more_rarely() -> None:
+    """Contactors wear."""
+
+    async def main() -> None:
+        async with site(FAST, table=table(), discharge_allowed=True) as s:
+            await discharging(s)
+            starts = []
+            for _ in range(4):
+                s.lan.mute(UNIT_AT)
+                await s.seconds(90)
+                assert s.unit.mode == STANDBY
+                s.lan.mend(UNIT_AT)
+                mended = s.clock.monotonic()
+                while s.unit.mode != DISCHARGING:
+                    await s.seconds(1)
+                starts.append((s.clock.monotonic() - mended) // 1000)
+            assert starts[0] < 60
+            assert [later - earlier > 60 for earlier, later in pairwise(starts)] == [True, True, True]
+            await s.seconds(2 * 60 * MINUTE)
+            s.lan.mute(UNIT_AT)
+            await s.seconds(90)
+            s.lan.mend(UNIT_AT)
+            await s.seconds(MINUTE)
+            assert s.unit.mode == DISCHARGING  # it was quiet for long enough
+
+    run_virtual(main())
+
+
+def test_a_house_on_its_own_is_not_switched_off_because_its_unit_is_not_heard() -> None:
+    """Blackout: no mode is written (0xDB)."""
+
+    async def main() -> None:
+        async with site(FAST, table=table(), discharge_allowed=True) as s:
+            await discharging(s)
+            s.unit.set_interconnection(1)
+            await s.seconds(90)
+            s.sets.clear()
+            s.lan.mute(UNIT_AT)
+            await s.seconds(5 * MINUTE)
+            assert s.writes == []
+            assert s.unit.mode == DISCHARGING
+
+    run_virtual(main())
+
+
+def test_a_charge_that_is_refused_ends_a_discharge_unheard() -> None:
+    """The wish is no discharge, and the pause that it comes to was lost."""
+
+    async def main() -> None:
+        charges_not = replace(FAST, equipment_type=0x33)
+        async with site(charges_not, table=table(), discharge_allowed=True) as s:
+            await discharging(s)
+            s.lan.cut(UNIT_AT)
+            await s.seconds(1)
+            want(s, Mode.CHARGE, target=3_000_000)
+            await s.seconds(90)
+            s.lan.mend(UNIT_AT)
+            s.lan.mute(UNIT_AT)
+            await s.seconds(10 * MINUTE)
+            assert s.unit.mode == STANDBY
+
+    run_virtual(main())
+
+
+def test_a_verified_pause_is_not_judged_by_the_power_of_before() -> None:
+    async def main() -> None:
+        async with site(FAST, table=table(), discharge_allowed=True) as s:
+            want(s, Mode.CHARGE, target=3_000_000)
+            await s.seconds(2 * MINUTE)
+            s.sets.clear()
+            want(s, Mode.STOP)
+            await s.seconds(0.1)
+            s.lan.mute(UNIT_AT)
+            await s.seconds(60 * MINUTE)
+            assert set(s.writes) == {"DA=47"}
+            assert HappeningKind.CANNOT not in s.happened
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("mode", [Mode.STOP, Mode.PAUSE])
+def test_a_silent_unit_that_rests_already_is_asked_ever_more_rarely(mode: Mode) -> None:
+    async def main() -> None:
+        async with site(FAST, table=table()) as s:
+            want(s, Mode.CHARGE, target=3_000_000)
+            await s.seconds(MINUTE)
+            want(s, Mode.PAUSE)
+            await s.seconds(MINUTE)
+            s.lan.cut(UNIT_AT)
+            await s.seconds(3 * MINUTE)
+            want(s, Mode.CHARGE, target=1_000_000)
+            await s.seconds(MINUTE)
+            want(s, mode)
+            await s.seconds(60 * MINUTE)
+            sent: list[int] = []
+            s.lan.tap(lambda datagram: sent.append(datagram.at) if datagram.source == OURS else None)
+            await s.seconds(60 * MINUTE)
+            assert len(sent) <= 40
 
     run_virtual(main())
