@@ -1,11 +1,17 @@
 """What all tests share: the groups that must be asked for, the conformance report, a cache of their own."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
 pytest_plugins = ["pytester", "tests.conformance.groups", "tests.conformance.plugin"]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: a third of a run is waiting, for sockets and for processes."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session", autouse=True)
