@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import os
 import tracemalloc
@@ -19,6 +18,7 @@ from bridge.echonet.frame import Frame, Service, encode
 from bridge.echonet.intake import STRANGERS_BURST
 from bridge.echonet.session import Priority
 from tests.bench import storm_bench
+from tests.tools.memory import held
 from tests.tools.wire import ALL, UNIT, WireLan, answer
 
 NODE, OTHER_UNIT = "192.0.2.7", 0x027E02
@@ -88,11 +88,6 @@ class Site:
                 await self.command()
 
 
-def _traced() -> int:
-    gc.collect()
-    return tracemalloc.get_traced_memory()[0]
-
-
 @pytest.mark.parametrize("kind", STORMS)
 def test_a_storm_is_bounded_told_once_and_stops_no_command(kind: str):
     async def main() -> None:
@@ -104,9 +99,9 @@ def test_a_storm_is_bounded_told_once_and_stops_no_command(kind: str):
         try:
             with capture_logs() as logs:
                 await site.storm(datagrams, STORM // 2)
-                before = _traced()
+                before = held("*/bridge/*")
                 await site.storm(datagrams, STORM // 2)
-                grown = _traced() - before
+                grown = held("*/bridge/*") - before
         finally:
             tracemalloc.stop()
         assert grown < 20_000

@@ -7,7 +7,6 @@ three phases, EVSE 3 one with a single phase.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import tracemalloc
 from collections import Counter, deque
@@ -25,6 +24,7 @@ from bridge.sim.csms import ERROR, RESULT
 from bridge.sim.unit import SimUnitConfig
 from bridge.station.profiles import RULES
 from tests.octt.harness import STATION, Octt, case
+from tests.tools.memory import held
 
 Profile = dict[str, Any]
 
@@ -654,23 +654,16 @@ async def test_what_is_kept_of_long_profiles_is_bounded(octt: Octt) -> None:
     long = [(n * 60, 1_000.0 + n) for n in range(1_024)]
     tracemalloc.start()
     try:
-        held = []
+        kept = []
         for life in range(3):
             for number in range(MANY):
                 given = Given(1 + number % 2, profile(_DEFAULT, number + 1, *long, stackLevel=number // 2))
                 given.profile["customData"] = {"vendorId": "v", "n": f"{life}" * 1_000}
                 assert (await set_profile(octt, given))["status"] == "Accepted"
             octt.frames.clear()
-            gc.collect()
-            held.append(_held_by_the_station())
+            kept.append(held("*/bridge/station/*"))
     finally:
         tracemalloc.stop()
     assert len(station_of(octt).charging.installed) == MANY
-    assert max(held) < 60_000_000 * MANY / 200
-    assert held[2] < held[0] * 1.1
-
-
-def _held_by_the_station() -> int:
-    """Bytes that were allocated by the station's own modules since the tracing began, and are held still."""
-    there = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/bridge/station/*")])
-    return sum(trace.size for trace in there.traces)
+    assert max(kept) < 60_000_000 * MANY / 200
+    assert kept[2] < kept[0] * 1.1
