@@ -183,7 +183,11 @@ def test_what_is_not_offered_is_refused() -> None:
 
 
 def taken(by: Any) -> float:
-    """Bytes of memory for a frozen class with slots."""
+    """Bytes of memory for a frozen class with slots: the least of some looks, as other threads allocate too."""
+    return min(taken_once(by) for _ in range(5))
+
+
+def taken_once(by: Any) -> float:
     kinds = [made(by, {"frozen": True, "slots": True}) for _ in range(5)]
     gc.collect()
     tracemalloc.start()
