@@ -19,6 +19,7 @@ from bridge.station.messages import (
     UpdateDynamicScheduleRequest,
     UpdateDynamicScheduleResponse,
 )
+from bridge.station.messages.call_error import CallError, ErrorCode
 from bridge.station.timer import Timer
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 #: installed it takes some ms, and no unit follows faster.
 MOST_AT_ONCE: Final = 10
 FLOOD_WITHIN: Final = 1_000
+#: So many GetChargingProfiles may be reported at a time: a CSMS that asks on and answers no report fills no memory.
+MOST_REPORTS: Final = 8
 
 
 def answers(station: Station) -> dict[type[Request[Any]], Callable[[Any], Awaitable[Answer]]]:
@@ -47,6 +50,7 @@ class _SmartChargingCalls:
         self._station = station
         self._changes: tuple[int, ...] = ()  # when what is wanted was computed anew
         self._later = Timer(station.clock, self._reconsider)
+        self._under_way = 0  # requests whose reports are not delivered yet
 
     async def set_profile(self, request: SetChargingProfileRequest) -> Answer:
         """K01."""
@@ -89,9 +93,17 @@ class _SmartChargingCalls:
         self._station.wishes.reconsider()
 
     async def profiles(self, request: GetChargingProfilesRequest) -> Answer:
-        """K09: the reports follow the answer (K09.FR.02)."""
+        """K09: the reports follow the answer (K09.FR.02), which has no word for too many of them."""
         response, pages = self._station.charging.report(request)
-        return response, lambda: self._station.spawn(self._tell(pages))
+        if not pages:
+            return response
+        if self._under_way >= MOST_REPORTS:
+            raise CallError(ErrorCode.GENERIC_ERROR, f"{self._under_way} reports are under way: ask again after them")
+        self._under_way += 1
+        return response, lambda: self._station.spawn(self._tell(pages)).add_done_callback(self._told)
+
+    def _told(self, _: object) -> None:
+        self._under_way -= 1
 
     async def composite(self, request: GetCompositeScheduleRequest) -> Answer:
         """K08."""
