@@ -51,7 +51,8 @@ class Wanted:
 
     The bounds (mW, not negative) cap each direction apart; a bound never becomes an order of the other direction.
     `authorized` and `in_transaction` are what the mapping tables may look at besides. `left_alone` goes with hands off:
-    the unit is not even asked whether a vehicle is there.
+    the unit is not even asked whether a vehicle is there. `occasion` is another number whenever somebody has said
+    something that may start again what a person or the vehicle has ended: a start, a new profile, another target.
     """
 
     mode: Mode = Mode.STOP
@@ -63,6 +64,7 @@ class Wanted:
     authorized: bool = False
     in_transaction: bool = False
     left_alone: bool = False
+    occasion: int = 0
 
 
 class Connector(StrEnum):

@@ -96,8 +96,8 @@ class Course:
     def rearm(self, *, yielded: bool = False) -> None:
         """Look at everything as if for the first time."""
         self.settled = self.standing_since = self.refused_at = None
-        self.begun = self.reached = self.gave_up = self.enforce = self.other = self.force = False
-        self.yielded = yielded
+        self.begun = self.gave_up = self.enforce = self.other = self.force = False
+        self.reached = self.yielded = yielded
         self.failures = self.starts = self.not_before = self.patient_until = 0
 
     def failed(self, now: int) -> None:

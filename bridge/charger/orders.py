@@ -16,6 +16,9 @@ from bridge.records import dataclass
 #: Modes in which power may flow out of the vehicle.
 DISCHARGES: Final = frozenset({Mode.DISCHARGE, Mode.AUTO})
 
+#: What is wanted after these is another session's, and no matter of how the last one has ended.
+GIVEN_UP: Final = frozenset({Mode.STOP, Mode.HANDS_OFF})
+
 
 @dataclass(frozen=True, slots=True)
 class Hindrances:
@@ -72,8 +75,8 @@ def _pause(wish: Wanted) -> Wanted:
 
 
 class FaultLatch:
-    """After a fault nothing restarts by itself: energy waits until it is wanted anew, or, where the site says so, for
-    `restart_after` ms after the fault has gone."""
+    """After a fault nothing restarts by itself, by no edge of a schedule either: energy waits until it is wanted anew,
+    or, where the site says so, for `restart_after` ms after the fault has gone."""
 
     def __init__(self, restart_after: int | None = None) -> None:
         self._restart_after = restart_after
@@ -82,7 +85,7 @@ class FaultLatch:
 
     def look(self, wish: Wanted, *, fault: bool, now: int) -> None:
         """Take what is wanted and whether the unit reports a fault now."""
-        if wish.mode not in ENERGY:
+        if wish.mode in GIVEN_UP:
             self.release()
         elif fault:
             self._latched, self._gone_at = True, None
@@ -93,7 +96,7 @@ class FaultLatch:
             self.release()
 
     def release(self) -> None:
-        """Energy has been given up: what is wanted from now on is a new start."""
+        """What is wanted from now on is a new start."""
         self._latched, self._gone_at = False, None
 
     @property

@@ -34,7 +34,7 @@ class OtherHands:
         """What somebody else has changed since the last look, and what follows from it for the loop."""
         if self.settled:
             self._settlements = self.reconciler.settlements
-            self.foreign = False  # what is in force now is what we wanted
+            self.foreign = self.foreign and self.reconciler.ended  # else what is in force now is what we wanted
             self.own.verified(self.reconciler.stood)
         before = self.before
         ours = self.own.ours(view.facts)

@@ -44,6 +44,7 @@ class Reconciler:
         self.settlements = 0  # how often something wanted was reached
         self.asker = Asker()
         self.asking = False  # the table's last answer was a question
+        self.flows = False  # energy is known to flow
         self._table = table
         self._judge = Judge(looked_at)
         self._wanted: Wanted | None = None
@@ -64,7 +65,7 @@ class Reconciler:
     @property
     def confirmed(self) -> bool:
         """What is wanted has been reached and read back."""
-        return self._main.settled is not None and not self._falling_back and not self._main.yielded
+        return self._main.settled is not None and not self._falling_back
 
     @property
     def reached(self) -> bool:
@@ -72,9 +73,9 @@ class Reconciler:
         return self._main.reached
 
     @property
-    def yielded(self) -> bool:
-        """Somebody else's decision stands until something is wanted anew."""
-        return self._main.yielded
+    def ended(self) -> bool:
+        """A person or the vehicle has ended a mode of energy; that stands until it is wanted anew."""
+        return self._left is not None
 
     @property
     def granted(self) -> int | None:
@@ -108,13 +109,14 @@ class Reconciler:
     # What comes from outside
 
     def want(self, wanted: Wanted, now: int, *, anew: bool = True) -> None:
-        """Begin anew towards another goal. What was on its way is forgotten; its writes are not trusted. Unless it is
-        wanted `anew`, a mode that somebody else has left stays left."""
+        """Begin anew towards another goal. What was on its way is forgotten; its writes are not trusted. A mode that
+        somebody else has left stays left, pauses and other limits between, unless it is wanted `anew`."""
         self.goal += 1
         self.trouble = None
         self._wanted = wanted
         self._left = None if anew else self._left
-        self._main, self._fallback = Course(yielded=wanted.mode is self._left), Course()
+        left = wanted.mode is self._left
+        self._main, self._fallback = Course(yielded=left, reached=left), Course()
         self._acting = self._main
         self._falling_back = False
         self._must_pause = None
@@ -285,19 +287,23 @@ class Reconciler:
         course.recipe = recipe
         if course.settled is not None and not self._unsettle(course, recipe, view):
             return IDLE
-        if course.yielded and not self._back_in_mode(recipe, view):
-            return IDLE
-        if course.yielded:
-            course.yielded, self._left = False, None
         if recipe.mode in QUIET:
             return self._quiet(course, recipe, view, self._table.confirmed(self._as(view, recipe)))
+        if course.yielded and not self._back_in_mode(recipe, view):
+            return IDLE
+        course.yielded = False
         return self._energy(course, recipe, view)
 
     def _unsettle(self, course: Course, recipe: Recipe, view: View) -> bool:
         """Whether what was reached does not stand any more and something is to be done about it."""
         settled = course.settled
-        if settled is None or settled.stands(recipe, view.facts):
+        if settled is None:
             return False
+        if settled.stands(recipe, view.facts):
+            if not self.flows or recipe.mode in ENERGY or self._table.confirmed(self._as(view, recipe)):
+                return False
+            course.settled = None  # a stop or pause that energy begins to flow in has not been reached
+            return True
         if recipe.mode in ENERGY and settled.left(recipe, view.facts) and not course.enforce:
             # Full, stopped by the vehicle or by a person: nothing restarts by itself.
             course.yielded, self._left = True, recipe.mode
@@ -456,6 +462,7 @@ class Reconciler:
         for step in recipe.steps[:-1]:
             self._judge.stands(step, recipe)
         self._granted, self.stood = (recipe.mode, recipe.target), course.settled.governed
+        self._left = None if recipe.mode in ENERGY else self._left
         self.settlements += 1
         course.failures = course.starts = course.not_before = course.patient_until = 0
         course.refused_at = course.standing_since = None

@@ -20,7 +20,7 @@ from bridge.charger.holding import Status
 from bridge.charger.introduction import Maps
 from bridge.charger.measuring import Measuring, MeterPort, assumed_offer
 from bridge.charger.memory import InMemory, Memory
-from bridge.charger.orders import DISCHARGES, FaultLatch, Hindrances, Order, order
+from bridge.charger.orders import DISCHARGES, GIVEN_UP, FaultLatch, Hindrances, Order, order
 from bridge.charger.otherhands import OtherHands
 from bridge.charger.polling import Pace, pace
 from bridge.charger.reconcile import Reconciler
@@ -140,11 +140,16 @@ class ChargerUnit:
             wanted = replace(wanted, mode=mode)
         if wanted == self._wanted:
             return
-        now = self._monotonic()
+        before, now = self._wanted or _NO_WISH, self._monotonic()
         self._wanted = wanted
+        occasion = wanted.occasion != before.occasion
+        if wanted == replace(before, occasion=wanted.occasion) and not (self._reconciler.ended or self._latch.trouble):
+            return  # there is nothing that could be started again
+        if occasion:
+            self._latch.release()
         self._latch.look(wanted, fault=self._faulty, now=now)
         self._order = order(wanted, self._hindrances(now))
-        self._reconciler.want(self._order.wanted, now)
+        self._reconciler.want(self._order.wanted, now, anew=occasion or wanted.mode in GIVEN_UP)
         # nobody may take what was reached for the new wish's
         self._observed = replace(
             self._observed, confirmed=False, trouble=self._trouble, counted=self._amounts.counted(wanted)
@@ -379,6 +384,7 @@ class ChargerUnit:
         self._abilities = self._table.abilities(view)  # here, where nobody waits for it
         self._seen |= decision.seen
         self._flowing = decision.flowing if self.started else None
+        self._reconciler.flows = self.flowing
         self._ask, self._unserved = decision.ask, decision.trouble
         if decision.ask is None and not self._reconciler.asking:
             self._reconciler.asker.answered()

@@ -278,7 +278,7 @@ class _Ramp:
     async def _step(self, number: int, step: int) -> bool:
         """Order one setting, wait until the unit follows, hold it; whether it did."""
         effect = _Effect(step, self._clock.monotonic())
-        self._want(Wanted(mode=_mode(step), target=step or None, authorized=True))
+        self._want(Wanted(mode=_mode(step), target=step or None, authorized=True, occasion=number + 1))
         self._tell({"event": "ordered", "step": number + 1, "of": len(self._plan.steps), "ordered_w": step // 1000})
         trouble = await self._follows(effect)
         if trouble is None:

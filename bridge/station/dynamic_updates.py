@@ -51,7 +51,7 @@ class DynamicUpdates:
         verdict = await station.charging.update_schedule(profile_id, update, station.wishes.profile_rules())
         after = station.charging.find(profile_id)
         if verdict.accepted and before and after and period_of(before.profile) != period_of(after.profile):
-            station.wishes.discharges.told(after.evse_id, after.purpose)
+            station.wishes.told(after.evse_id, after.purpose, anew=False)
         return verdict
 
     def look(self) -> None:

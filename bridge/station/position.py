@@ -54,6 +54,7 @@ class Position:
     stopping: bool = False  # energy that nobody has a right to is being stopped
     inoperative: bool = False
     met: bool = False  # the unit has been seen since the start
+    occasion: int = 0  # counts what may start again what a person or the vehicle has ended (decision table B, row 10)
     considered: Course | None = None  # what its limit was computed from
     wanted: Wanted = field(default_factory=lambda: Wanted(mode=Mode.HANDS_OFF))
 
@@ -139,6 +140,7 @@ class Position:
             authorized=self.session.entitled,
             in_transaction=self.session.transaction_id is not None,
             left_alone=self.hands_off,
+            occasion=self.occasion,
         )
 
     def apply(self) -> bool:

@@ -55,9 +55,12 @@ class _SmartChargingCalls:
     async def set_profile(self, request: SetChargingProfileRequest) -> Answer:
         """K01."""
         station = self._station
+        profile = request.charging_profile
+        before = station.charging.find(profile.id)
         response = await station.charging.set_profile(request, station.wishes.profile_rules())
         if response.status is ChargingProfileStatus.ACCEPTED:
-            station.wishes.discharges.told(request.evse_id, request.charging_profile.charging_profile_purpose)
+            anew = before is None or before.profile != profile
+            station.wishes.told(request.evse_id, profile.charging_profile_purpose, anew=anew)
             await self._changed()
         return response
 

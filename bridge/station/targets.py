@@ -189,6 +189,7 @@ class Targets:
 
     def _set(self, position: Position, target: Target | None) -> None:
         set_target(position.session.state, target)
+        position.occasion += 1
         self._station.log.info("target set", evse=position.evse_id, target=str(target))
         position.apply()
 

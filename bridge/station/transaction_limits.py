@@ -93,6 +93,7 @@ class TransactionLimits:
     def _set(position: Position, limit: TransactionLimit) -> None:
         """What is not said stays as it was (E16.FR.17)."""
         state = position.session.state
+        position.occasion += 1
         if limit.max_time is not None:
             state.most_time, state.time_over = limit.max_time, False
         if limit.max_energy is None and limit.max_soc is None:

@@ -10,7 +10,6 @@ from bridge.policies import AfterDischarge
 from bridge.station.block_q import LOOKS
 from bridge.station.composite import epoch_ms
 from bridge.station.limits import Terms
-from bridge.station.messages import ChargingProfilePurpose
 from bridge.station.smart_charging import Course
 from bridge.station.timer import Timer
 
@@ -41,15 +40,11 @@ class DischargeHolds:
             position.held = held
         self._timer.set_at(min(due, default=None))
 
-    def told(self, evse_id: int, purpose: ChargingProfilePurpose) -> None:
-        """The CSMS has set a profile of an EVSE (0: of all): from now on what it says is followed again. A bound is no
-        word on what is to be charged."""
-        if purpose is ChargingProfilePurpose.CHARGING_STATION_MAX_PROFILE:
-            return
-        for position in self._station.positions.values():
-            if evse_id in (0, position.evse_id) and position.session.state.discharged_by is not None:
-                position.session.state.discharged_by = None
-                self._keep(position)
+    def told(self, position: Position) -> None:
+        """The CSMS has set a profile of an EVSE: from now on what it says is followed again."""
+        if position.session.state.discharged_by is not None:
+            position.session.state.discharged_by = None
+            self._keep(position)
 
     def cancel(self) -> None:
         """Look no longer by itself."""

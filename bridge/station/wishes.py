@@ -11,7 +11,7 @@ from bridge.station.device_model_index import Place
 from bridge.station.device_model_table import Key
 from bridge.station.dynamic_updates import DynamicUpdates
 from bridge.station.external_limits import ExternalLimits
-from bridge.station.messages import ChargingRateUnit
+from bridge.station.messages import ChargingProfilePurpose, ChargingRateUnit
 from bridge.station.profiles import ProfileRules
 from bridge.station.targets import Targets
 from bridge.station.timer import Timer
@@ -49,6 +49,7 @@ class Wishes:
         active = {evse_id: p.course for evse_id, p in station.positions.items() if p.session.wants_energy}
         limits, holds = station.charging.limits(active)
         for evse_id, position in station.positions.items():
+            position.occasion += evse_id in active and position.considered is None
             position.considered = active.get(evse_id)
             if evse_id in limits:
                 position.limit = limits[evse_id]
@@ -60,6 +61,16 @@ class Wishes:
         self.dynamic.look()
         self._edge.set_at(None if holds is None else station.clock.monotonic() + holds)
         self.external.considered()
+
+    def told(self, evse_id: int, purpose: ChargingProfilePurpose, *, anew: bool) -> None:
+        """The CSMS has set a profile of an EVSE (0: of all), or updated it: what it says is followed again. `anew`: it
+        is another profile, and not the same again or a bit of it. A bound is no word on what is to be charged."""
+        if purpose is ChargingProfilePurpose.CHARGING_STATION_MAX_PROFILE:
+            return
+        for position in self._station.positions.values():
+            if evse_id in (0, position.evse_id):
+                position.occasion += anew
+                self.discharges.told(position)
 
     def cancel(self) -> None:
         """Follow the schedule no longer."""

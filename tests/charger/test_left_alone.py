@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.clock import run_virtual
-from bridge.evse import Mode
+from bridge.evse import ChargingState, Mode
 from tests.charger.site import UNIT_AT, Site, site
 from tests.charger.test_gridguard import Port
 from tests.charger.test_real_table import MINUTE, table, want
@@ -34,7 +34,7 @@ def test_a_stop_at_the_unit_outlives_a_grid_meter_that_was_silent() -> None:
             await feed(s, port, 60, told=False)
             await feed(s, port, 240)
             assert s.unit.mode == STOPPED
-            want(s, Mode.DISCHARGE, target=-2_000_000)  # wanted anew
+            want(s, Mode.DISCHARGE, target=-2_000_000, occasion=1)  # wanted anew
             await feed(s, port, 60)
             assert s.unit.mode == DISCHARGING
 
@@ -55,6 +55,149 @@ def test_a_stop_at_the_unit_outlives_a_silence(mode: Mode, seconds: int) -> None
             s.lan.mend(UNIT_AT)
             await s.seconds(10 * MINUTE)
             assert s.unit.mode == STOPPED
+
+    run_virtual(main())
+
+
+def energies(s: Site) -> list[str]:
+    return [write for write in s.writes if write in ("DA=42", "DA=43")]
+
+
+async def stopped_by_hand(s: Site) -> None:
+    want(s, Mode.CHARGE, target=3_000_000)
+    await s.seconds(2 * MINUTE)
+    assert s.unit.mode == CHARGING
+    s.unit.foreign_write(0xDA, b"\x47")
+    await s.seconds(MINUTE)
+    s.sets.clear()
+
+
+#: What a schedule, a share of the station's maximum or load balancing may want while somebody has ended the charge.
+COURSES: dict[str, tuple[tuple[Mode, int | None], ...]] = {
+    "another limit": ((Mode.CHARGE, 2_000_000), (Mode.CHARGE, 4_000_000)),
+    "as much as may be": ((Mode.CHARGE, None),),
+    "a pause between": ((Mode.PAUSE, None), (Mode.CHARGE, 3_000_000)),
+    "less than the unit can, between": ((Mode.CHARGE, 1_000), (Mode.CHARGE, 3_000_000)),
+}
+
+
+@pytest.mark.parametrize("course", COURSES)
+def test_an_edge_restarts_nothing(course: str) -> None:
+    async def main() -> None:
+        async with site(FAST, table=table()) as s:
+            await stopped_by_hand(s)
+            for mode, target in COURSES[course]:
+                want(s, mode, target=target)
+                await s.seconds(5 * MINUTE)
+                assert energies(s) == []
+            assert s.runner.unit.observed.charging_state is ChargingState.SUSPENDED_EVSE
+            mode, target = COURSES[course][-1]
+            want(s, mode, target=target, occasion=1)
+            await s.seconds(2 * MINUTE)
+            assert s.unit.mode == CHARGING
+            assert energies(s) == ["DA=42"]
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("course", COURSES)
+@pytest.mark.parametrize("paused", [False, True])
+def test_an_edge_restarts_nothing_after_a_fault(course: str, paused: bool) -> None:
+    """Nor what was paused while the unit had it."""
+
+    async def main() -> None:
+        async with site(FAST, table=table()) as s:
+            want(s, Mode.CHARGE, target=3_000_000)
+            await s.seconds(2 * MINUTE)
+            if paused:
+                want(s, Mode.PAUSE)
+                await s.seconds(MINUTE)
+            s.unit.fault()
+            await s.seconds(MINUTE)
+            s.unit.clear_fault()
+            await s.seconds(MINUTE)
+            s.sets.clear()
+            for mode, target in COURSES[course]:
+                want(s, mode, target=target)
+                await s.seconds(5 * MINUTE)
+                assert energies(s) == []
+            assert "it is not started again by itself" in (s.runner.unit.observed.trouble or "")
+            mode, target = COURSES[course][-1]
+            want(s, mode, target=target, occasion=1)
+            await s.seconds(2 * MINUTE)
+            assert s.unit.mode == CHARGING
+
+    run_virtual(main())
+
+
+def test_a_person_who_starts_again_what_he_ended_has_the_limit_of_now() -> None:
+    async def main() -> None:
+        async with site(FAST, table=table()) as s:
+            await stopped_by_hand(s)
+            want(s, Mode.CHARGE, target=2_000_000)
+            await s.seconds(5 * MINUTE)
+            s.unit.foreign_write(0xDA, b"\x42")
+            await s.seconds(30)
+            assert s.unit.mode == CHARGING
+            assert s.unit.power_w <= 2_000
+            want(s, Mode.CHARGE, target=1_500_000)  # nobody has ended this one
+            await s.seconds(30)
+            assert s.unit.power_w <= 1_500
+
+    run_virtual(main())
+
+
+def test_a_person_who_starts_while_the_limit_is_too_low_is_paused() -> None:
+    async def main() -> None:
+        async with site(FAST, table=table()) as s:
+            await stopped_by_hand(s)
+            want(s, Mode.CHARGE, target=1_000)
+            await s.seconds(5 * MINUTE)
+            s.unit.foreign_write(0xDA, b"\x42")
+            await s.seconds(30)
+            assert s.unit.mode != CHARGING
+            assert s.unit.power_w == 0
+
+    run_virtual(main())
+
+
+def test_what_was_charged_to_the_end_is_charged_again_after_a_discharge() -> None:
+    async def main() -> None:
+        async with site(FAST, table=table(), discharge_allowed=True) as s:
+            await stopped_by_hand(s)
+            want(s, Mode.DISCHARGE, target=-3_000_000)
+            await s.seconds(5 * MINUTE)
+            want(s, Mode.CHARGE, target=3_000_000)
+            await s.seconds(5 * MINUTE)
+            assert energies(s) == ["DA=43", "DA=42"]
+
+    run_virtual(main())
+
+
+def test_the_next_transaction_is_no_matter_of_the_last_one() -> None:
+    async def main() -> None:
+        async with site(FAST, table=table()) as s:
+            await stopped_by_hand(s)
+            s.want(Mode.STOP)
+            await s.seconds(MINUTE)
+            want(s, Mode.CHARGE, target=3_000_000)
+            await s.seconds(2 * MINUTE)
+            assert s.unit.mode == CHARGING
+
+    run_virtual(main())
+
+
+def test_a_new_occasion_writes_nothing_where_nobody_has_ended_anything() -> None:
+    async def main() -> None:
+        async with site(FAST, table=table()) as s:
+            want(s, Mode.CHARGE, target=3_000_000)
+            await s.seconds(2 * MINUTE)
+            s.sets.clear()
+            goal = s.runner.unit.goal
+            want(s, Mode.CHARGE, target=3_000_000, occasion=1)
+            await s.seconds(2 * MINUTE)
+            assert (s.writes, s.runner.unit.goal) == ([], goal)
+            assert s.runner.unit.observed.confirmed
 
     run_virtual(main())
 

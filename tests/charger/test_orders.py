@@ -75,12 +75,15 @@ def test_bounds_are_never_raised(own: int | None, grid: int, bound: int) -> None
     assert made.trouble is None
 
 
-def test_latch_holds_after_the_fault_and_lets_go_when_energy_is_given_up() -> None:
+@pytest.mark.parametrize("mode", [Mode.STOP, Mode.HANDS_OFF])
+def test_latch_holds_after_the_fault_and_a_pause_and_lets_go_when_energy_is_given_up(mode: Mode) -> None:
     latch = FaultLatch()
     latch.look(Wanted(Mode.CHARGE), fault=True, now=0)
     latch.look(Wanted(Mode.CHARGE, target=5), fault=False, now=10**9)
-    assert latch.trouble
     latch.look(Wanted(Mode.PAUSE), fault=False, now=10**9)
+    latch.look(Wanted(Mode.CHARGE), fault=False, now=10**9)
+    assert latch.trouble
+    latch.look(Wanted(mode), fault=False, now=10**9)
     latch.look(Wanted(Mode.CHARGE), fault=False, now=10**9)
     assert latch.trouble is None
 
@@ -117,9 +120,12 @@ def test_fault_pauses_and_nothing_restarts_until_energy_is_wanted_anew() -> None
             await b.seconds(600)
             assert b.unit.writes == ["DA=42", "DA=44"]
             assert b.kinds == [HappeningKind.CONFIRMED]
-            b.want(Mode.PAUSE)
+            b.want(Mode.PAUSE)  # nor is the one after a pause
             await b.seconds(10)
             b.want(Mode.CHARGE)
+            await b.seconds(600)
+            assert b.unit.writes == ["DA=42", "DA=44"]
+            b.want(Mode.CHARGE, occasion=1)
             await b.seconds(30)
             assert b.unit.writes[2:] == ["DA=42"]
             assert b.evse.observed.trouble is None
@@ -402,6 +408,40 @@ def test_a_fault_that_has_gone_is_waited_for_also_while_the_unit_is_lost() -> No
             s.lan.mend(UNIT_AT)
             await s.seconds(300)
             assert s.unit.mode == 0x42
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("mode", [Mode.PAUSE, Mode.STOP])
+def test_energy_that_begins_to_flow_in_a_pause_or_stop_is_fought_and_told(mode: Mode) -> None:
+    """A rescue charge, of a vehicle that was not yet so low when the pause was reached."""
+
+    async def main() -> None:
+        config = SimUnitConfig(release="P", plugged=True, soc_percent=60, quirks={"rescue-charge": 50})
+        async with site(config, table=table()) as s:
+            want(s, Mode.CHARGE)
+            await s.seconds(120)
+            want(s, mode)
+            await s.seconds(600)
+            assert s.runner.unit.observed.confirmed
+            s.sets.clear()
+            await s.seconds(600)
+            assert s.sets == []
+            s.unit.core.battery.set_soc(5)
+            await s.seconds(300)
+            modes = [write for write in s.writes if write.startswith("DA=")]
+            assert set(modes) == {"DA=44", "DA=47"}
+            assert not s.runner.unit.observed.confirmed
+            assert HappeningKind.CANNOT in s.happened
+            s.sets.clear()
+            await s.seconds(3600)
+            assert len([write for write in s.writes if write.startswith("DA=")]) <= 13  # ever more rarely
+            s.unit.core.battery.set_soc(60)
+            await s.seconds(600)
+            assert s.runner.unit.observed.confirmed
+            s.sets.clear()
+            await s.seconds(600)
+            assert s.sets == []
 
     run_virtual(main())
 

@@ -461,7 +461,7 @@ def test_unit_that_is_never_found_is_unavailable() -> None:
 
 
 @pytest.mark.covers("AIF-1-2")
-def test_local_stop_is_told_and_respected_until_something_else_is_wanted() -> None:
+def test_local_stop_is_told_and_respected_until_it_is_wanted_anew() -> None:
     async def main() -> None:
         async with bench() as b:
             b.want(Mode.CHARGE)
@@ -471,6 +471,9 @@ def test_local_stop_is_told_and_respected_until_something_else_is_wanted() -> No
             assert b.kinds == [HappeningKind.CONFIRMED, HappeningKind.LOCAL_STOP]
             assert b.unit.writes == ["DA=42"]
             b.want(Mode.CHARGE, charge_bound=3_000_000)
+            await b.seconds(30)
+            assert b.unit.values[MODE] == STANDBY
+            b.want(Mode.CHARGE, charge_bound=3_000_000, occasion=1)
             await b.seconds(30)
             assert b.unit.values[MODE] == CHARGE
 
