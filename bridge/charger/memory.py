@@ -16,6 +16,8 @@ _log = structlog.get_logger(__name__)
 REGISTERS: Final = "registers"
 AMOUNT: Final = "amount"
 CEILING: Final = "ceiling"
+LEFT: Final = "left"
+LATCH: Final = "latch"
 
 
 class Memory(Protocol):

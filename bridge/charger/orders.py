@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from bridge.charger.course import ENERGY
+from bridge.charger.memory import LATCH, InMemory, Memory, pack, recall
 from bridge.evse import Mode, Urgency, Wanted
 from bridge.records import dataclass
 
@@ -70,17 +71,26 @@ def order(wish: Wanted, against: Hindrances) -> Order:
     return Order(replace(wish, discharge_bound=bound))
 
 
+def is_anew(wish: Wanted, before: Wanted | None) -> bool:
+    """Whether a wish may start again what a person, the vehicle or a fault has ended. The first one after a restart may
+    not, within a transaction."""
+    if wish.mode in GIVEN_UP:
+        return True
+    return not wish.in_transaction if before is None else wish.occasion != before.occasion
+
+
 def _pause(wish: Wanted) -> Wanted:
     return replace(wish, mode=Mode.PAUSE, target=None)
 
 
 class FaultLatch:
     """After a fault nothing restarts by itself, by no edge of a schedule either: energy waits until it is wanted anew,
-    or, where the site says so, for `restart_after` ms after the fault has gone."""
+    or, where the site says so, for `restart_after` ms after the fault has gone; over a restart too."""
 
-    def __init__(self, restart_after: int | None = None) -> None:
+    def __init__(self, restart_after: int | None = None, memory: Memory | None = None) -> None:
         self._restart_after = restart_after
-        self._latched = False
+        self._memory = memory or InMemory()
+        self._latched = recall(self._memory, LATCH).get("latched") is True
         self._gone_at: int | None = None
 
     def look(self, wish: Wanted, *, fault: bool, now: int) -> None:
@@ -88,7 +98,7 @@ class FaultLatch:
         if wish.mode in GIVEN_UP:
             self.release()
         elif fault:
-            self._latched, self._gone_at = True, None
+            self._latch(True)
         elif self._latched and self._gone_at is None:
             self._gone_at = now
         due = self.due
@@ -97,7 +107,12 @@ class FaultLatch:
 
     def release(self) -> None:
         """What is wanted from now on is a new start."""
-        self._latched, self._gone_at = False, None
+        self._latch(False)
+
+    def _latch(self, latched: bool) -> None:
+        if latched is not self._latched:
+            self._memory.keep({LATCH: pack({"latched": latched})})
+        self._latched, self._gone_at = latched, None
 
     @property
     def trouble(self) -> str | None:

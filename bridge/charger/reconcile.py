@@ -17,6 +17,7 @@ from bridge.charger.asking import Asker
 from bridge.charger.course import ENERGY, QUIET, Course, Settled, Verification, priority_of
 from bridge.charger.facts import NEVER
 from bridge.charger.judging import TRUSTED_FOR, Judge
+from bridge.charger.left import Left
 from bridge.charger.lowering import lowest_settings
 from bridge.echonet.session import Priority
 from bridge.evse import Happening, HappeningKind, Mode, Wanted
@@ -38,7 +39,7 @@ class Reconciler:
     `goal` counts the wishes: what is reported for an earlier one is ignored.
     """
 
-    def __init__(self, table: Table, looked_at: Callable[[int], int]) -> None:
+    def __init__(self, table: Table, looked_at: Callable[[int], int], left: Left | None = None) -> None:
         self.goal = 0
         self.trouble: str | None = None
         self.settlements = 0  # how often something wanted was reached
@@ -51,7 +52,7 @@ class Reconciler:
         self._main = Course()
         self._fallback = Course()  # the pause, while what is wanted is impossible
         self._falling_back = False
-        self._left: Mode | None = None  # the mode of energy that somebody else has left, or the vehicle
+        self._left = left or Left()
         self._must_pause: str | None = None
         self._acting = self._main
         self._pretended: set[Step] = set()
@@ -75,7 +76,7 @@ class Reconciler:
     @property
     def ended(self) -> bool:
         """A person or the vehicle has ended a mode of energy; that stands until it is wanted anew."""
-        return self._left is not None
+        return self._left.mode is not None
 
     @property
     def granted(self) -> int | None:
@@ -114,8 +115,9 @@ class Reconciler:
         self.goal += 1
         self.trouble = None
         self._wanted = wanted
-        self._left = None if anew else self._left
-        left = wanted.mode is self._left
+        if anew:
+            self._left.leave(None)
+        left = wanted.mode is self._left.mode
         self._main, self._fallback = Course(yielded=left, reached=left), Course()
         self._acting = self._main
         self._falling_back = False
@@ -134,7 +136,8 @@ class Reconciler:
         """The unit came back or a vehicle was plugged in: nothing read before counts, and for a vehicle every setting
         is written anew (CEL 3.7)."""
         self._judge.rearm(now, plugged=plugged)
-        self._left = None if plugged else self._left
+        if plugged:
+            self._left.leave(None)
         self._main.rearm(yielded=self._main.yielded and not plugged)
         self._fallback.rearm()
         self._must_pause = None
@@ -306,8 +309,8 @@ class Reconciler:
             return True
         if recipe.mode in ENERGY and settled.left(recipe, view.facts) and not course.enforce:
             # Full, stopped by the vehicle or by a person: nothing restarts by itself.
-            course.yielded, self._left = True, recipe.mode
-            course.settled = None
+            self._left.leave(recipe.mode)
+            course.yielded, course.settled = True, None
             return True
         course.settled = course.standing_since = None
         course.enforce = course.begun = False
@@ -462,7 +465,8 @@ class Reconciler:
         for step in recipe.steps[:-1]:
             self._judge.stands(step, recipe)
         self._granted, self.stood = (recipe.mode, recipe.target), course.settled.governed
-        self._left = None if recipe.mode in ENERGY else self._left
+        if recipe.mode in ENERGY:
+            self._left.leave(None)
         self.settlements += 1
         course.failures = course.starts = course.not_before = course.patient_until = 0
         course.refused_at = course.standing_since = None

@@ -18,9 +18,10 @@ from bridge.charger.facts import Facts
 from bridge.charger.gridguard import GridGuard, GridRules
 from bridge.charger.holding import Status
 from bridge.charger.introduction import Maps
+from bridge.charger.left import Left
 from bridge.charger.measuring import Measuring, MeterPort, assumed_offer
 from bridge.charger.memory import InMemory, Memory
-from bridge.charger.orders import DISCHARGES, GIVEN_UP, FaultLatch, Hindrances, Order, order
+from bridge.charger.orders import DISCHARGES, FaultLatch, Hindrances, Order, is_anew, order
 from bridge.charger.otherhands import OtherHands
 from bridge.charger.polling import Pace, pace
 from bridge.charger.reconcile import Reconciler
@@ -93,10 +94,10 @@ class ChargerUnit:
         self._wish: Wanted | None = None  # as the station has it
         self._wanted: Wanted | None = None  # ... and what that means on this class
         self._order = Order(Wanted(mode=Mode.HANDS_OFF))
-        self._reconciler = Reconciler(table, self.facts.looked_at)
+        self._reconciler = Reconciler(table, self.facts.looked_at, Left(memory))
         self._others = OtherHands(table, self._reconciler)
         self._amounts = AmountCounter(memory)
-        self._latch = FaultLatch(restart_after_fault)
+        self._latch = FaultLatch(restart_after_fault, memory)
         self._silence = Silence(table, self.facts, monotonic())
         self._grid = grid
         self._guard = GridGuard(grid_rules or GridRules()) if grid is not None and not reverse_flow_allowed else None
@@ -140,16 +141,16 @@ class ChargerUnit:
             wanted = replace(wanted, mode=mode)
         if wanted == self._wanted:
             return
-        before, now = self._wanted or _NO_WISH, self._monotonic()
-        self._wanted = wanted
-        occasion = wanted.occasion != before.occasion
-        if wanted == replace(before, occasion=wanted.occasion) and not (self._reconciler.ended or self._latch.trouble):
+        before, self._wanted = self._wanted, wanted
+        ended = self._reconciler.ended or self._latch.trouble is not None
+        if before is not None and wanted == replace(before, occasion=wanted.occasion) and not ended:
             return  # there is nothing that could be started again
-        if occasion:
+        now, anew = self._monotonic(), is_anew(wanted, before)
+        if anew:
             self._latch.release()
         self._latch.look(wanted, fault=self._faulty, now=now)
         self._order = order(wanted, self._hindrances(now))
-        self._reconciler.want(self._order.wanted, now, anew=occasion or wanted.mode in GIVEN_UP)
+        self._reconciler.want(self._order.wanted, now, anew=anew)
         # nobody may take what was reached for the new wish's
         self._observed = replace(
             self._observed, confirmed=False, trouble=self._trouble, counted=self._amounts.counted(wanted)
@@ -412,7 +413,8 @@ class ChargerUnit:
         """What the unit and the meters tell; a wanted amount may be reached by it."""
         wish = self.wanted
         self._faulty = decision.fault is not None
-        self._latch.look(wish, fault=self._faulty, now=now)
+        if self._wanted is not None:  # before the first wish nobody has given anything up
+            self._latch.look(wish, fault=self._faulty, now=now)
         reached = self._amounts.look(wish, measures, now)
         self._ceiling.look(measures.soc, now)
         if self._measuring.registers.keep(now):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from typing import Final
 
 from bridge.evse import Evse, Mode, Observed, Wanted
 from bridge.policies import AfterDischarge, DischargeWay, LocalPolicy, PlugSource
@@ -33,6 +33,10 @@ class EvseSettings:
     after_discharge: AfterDischarge = AfterDischarge.FALLBACK
 
 
+#: What no wish is equal to, so that the first one is told, whatever it is.
+_NEVER_TOLD: Final = Wanted(mode=Mode.HANDS_OFF, occasion=-1)
+
+
 @dataclass(slots=True)
 class Position:
     """Everything the station keeps about one EVSE."""
@@ -56,13 +60,13 @@ class Position:
     met: bool = False  # the unit has been seen since the start
     occasion: int = 0  # counts what may start again what a person or the vehicle has ended (decision table B, row 10)
     considered: Course | None = None  # what its limit was computed from
-    wanted: Wanted = field(default_factory=lambda: Wanted(mode=Mode.HANDS_OFF))
+    wanted: Wanted = _NEVER_TOLD
 
     def restart(self) -> None:
         """The station or this EVSE was reset: a start that waits is forgotten, and the unit is told anew what to do."""
         self.session.forget()
         self.met = False
-        self.wanted = Wanted(mode=Mode.HANDS_OFF)
+        self.wanted = _NEVER_TOLD
 
     @property
     def evse_id(self) -> int:

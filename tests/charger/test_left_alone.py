@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from bridge.charger.memory import InMemory
 from bridge.clock import run_virtual
 from bridge.evse import ChargingState, Mode
 from tests.charger.site import UNIT_AT, Site, site
 from tests.charger.test_gridguard import Port
 from tests.charger.test_real_table import MINUTE, table, want
-from tests.charger.test_silence import CHARGING, DISCHARGING, FAST
+from tests.charger.test_silence import CHARGING, DISCHARGING, FAST, STANDBY
 
 STOPPED = 0x47
 
@@ -185,6 +188,50 @@ def test_the_next_transaction_is_no_matter_of_the_last_one() -> None:
             assert s.unit.mode == CHARGING
 
     run_virtual(main())
+
+
+@pytest.mark.parametrize("by", ["hand", "fault"])
+@pytest.mark.parametrize(("first", "again"), [(Mode.CHARGE, False), (Mode.PAUSE, False), (Mode.HANDS_OFF, True)])
+def test_a_restart_of_the_gateway_starts_nothing_again_within_a_transaction(by: str, first: Mode, again: bool) -> None:
+    memory = InMemory()
+
+    async def before() -> None:
+        async with site(FAST, table=table(), memory=memory) as s:
+            want(s, Mode.CHARGE, target=3_000_000)
+            await s.seconds(2 * MINUTE)
+            if by == "hand":
+                s.unit.foreign_write(0xDA, b"\x47")
+            else:
+                s.unit.fault()
+            await s.seconds(MINUTE)
+
+    async def after() -> None:
+        async with site(replace(FAST, mode=0x47), table=table(), memory=memory) as s:
+            want(s, first, occasion=1) if first is not Mode.HANDS_OFF else s.want(first)
+            await s.seconds(2 * MINUTE)
+            assert energies(s) == []
+            want(s, Mode.CHARGE, target=3_000_000, occasion=1)
+            await s.seconds(2 * MINUTE)
+            assert energies(s) == (["DA=42"] if again else [])
+            want(s, Mode.CHARGE, target=3_000_000, occasion=2)
+            await s.seconds(2 * MINUTE)
+            assert s.unit.mode == CHARGING
+
+    run_virtual(before())
+    run_virtual(after())
+
+
+def test_a_restart_of_the_gateway_goes_on_with_what_nobody_has_ended() -> None:
+    memory = InMemory()
+
+    async def main(before: int) -> None:
+        async with site(replace(FAST, mode=before), table=table(), memory=memory) as s:
+            want(s, Mode.CHARGE, target=3_000_000, occasion=1)
+            await s.seconds(2 * MINUTE)
+            assert s.unit.mode == CHARGING
+
+    run_virtual(main(STANDBY))
+    run_virtual(main(STANDBY))
 
 
 def test_a_new_occasion_writes_nothing_where_nobody_has_ended_anything() -> None:

@@ -15,6 +15,16 @@ def occasion(scene):
     return scene.evse.wish.occasion
 
 
+def test_without_a_transaction_a_unit_hears_so_after_a_restart():
+    """What it remembers of the last one counts no more."""
+
+    async def play():
+        async with house() as scene:
+            assert [wish.mode for wish in scene.evse.wishes] == [Mode.HANDS_OFF]
+
+    run_virtual(play())
+
+
 def test_an_edge_of_a_schedule_is_none():
     async def play():
         async with house() as scene:
