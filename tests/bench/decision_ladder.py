@@ -113,7 +113,7 @@ class Ladder:
         if plug == "yes" or self.power in ("charging", "discharging"):
             return Connector.OCCUPIED
         if plug != "undetermined":
-            if view.wanted.authorized or (view.wanted.in_transaction and plug == "blind"):
+            if plug == "blind" and (view.wanted.authorized or view.wanted.in_transaction):
                 return Connector.OCCUPIED
             return Connector.AVAILABLE
         return None
