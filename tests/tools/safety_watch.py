@@ -139,11 +139,14 @@ class SafetyWatch:
         """One look."""
         now = self.clock.monotonic()
         self._count(now)
-        limits = list(self.promises.limits(self.clock.wall(), self.bay, self.unit.config.rated_charge_w * 1000))
-        self._allowed.append((self._counted, min(0, *limits), max(0, *limits)))
+        self._note_limits()
         self._judge_order(now)
         self._judge_floor(now)
         self._judge_stops(now)
+
+    def _note_limits(self) -> None:
+        limits = list(self.promises.limits(self.clock.wall(), self.bay, self.unit.config.rated_charge_w * 1000))
+        self._allowed.append((self._counted, min(0, *limits), max(0, *limits)))
 
     def _count(self, now: int) -> None:
         if self.losing():
@@ -209,6 +212,7 @@ class SafetyWatch:
             return
         if frame.esv not in (Esv.SETC, Esv.SETI, Esv.SETGET):
             return
+        self._note_limits()  # one may be over before the next look
         for prop in frame.props:
             if prop.epc == 0xDA:
                 self._mode_goes_out(prop.edt)
