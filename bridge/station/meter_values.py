@@ -215,7 +215,11 @@ class MeterValues:
     def _keep(self, position: Position, plan: Plan, stamp: datetime | None) -> None:
         value = self._value(position, plan, stamp)
         if value is not None:
-            self._station.spawn(self._kept[position.evse_id].add(value))
+            self._station.spawn(self._add(position, value))
+
+    async def _add(self, position: Position, value: MeterValue) -> None:
+        await self._station.clock.sleep(0)  # the event that it came with is stored first: energy may wait for that one
+        await self._kept[position.evse_id].add(value)
 
     # -- inside
 

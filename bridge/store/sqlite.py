@@ -119,12 +119,15 @@ class ThreadWriter:
                 answer.set_exception(result)
             else:
                 answer.set_result(result)
-        self._go_on()
+        if self._waiting:  # after those who have waited for this one: a write to a unit may be among what they do
+            asyncio.get_running_loop().call_soon(self._go_on)
 
     async def close(self) -> None:
         """See `_Writer`."""
-        while self._running is not None:
-            await asyncio.wait([self._running])
+        while self._running is not None or self._waiting:
+            self._go_on()
+            if self._running is not None:
+                await asyncio.wait([self._running])
         await asyncio.get_running_loop().run_in_executor(self._pool, self._database.close)
         self._pool.shutdown(wait=False)
 
