@@ -303,9 +303,9 @@ class Reconciler:
         if settled is None:
             return False
         if settled.stands(recipe, view.facts):
-            if not self.flows or recipe.mode in ENERGY or self._table.confirmed(self._as(view, recipe)):
+            if not self._flows_again(recipe, view):
                 return False
-            course.settled = None  # a stop or pause that energy begins to flow in has not been reached
+            course.settled = None
             return True
         if recipe.mode in ENERGY and settled.left(recipe, view.facts) and not course.enforce:
             # Full, stopped by the vehicle or by a person: nothing restarts by itself.
@@ -315,6 +315,10 @@ class Reconciler:
         course.settled = course.standing_since = None
         course.enforce = course.begun = False
         return True
+
+    def _flows_again(self, recipe: Recipe, view: View) -> bool:
+        """Whether energy has begun to flow in a stop or pause, which has not been reached then."""
+        return self.flows and recipe.mode in QUIET and not self._table.confirmed(self._as(view, recipe))
 
     def _back_in_mode(self, recipe: Recipe, view: View) -> bool:
         """Whether the one who left the wanted mode has come back to it."""
@@ -437,9 +441,7 @@ class Reconciler:
     def _stand(self, course: Course, recipe: Recipe, view: View) -> Action:
         """Everything is written: wait until the unit follows, for a bounded time. A power that it told before shows
         nothing of that."""
-        power = self._table.decide(view).measures.power
-        old = power is not None and power.at < view.wrote.get(recipe.steps[-1].epc, NEVER)
-        if self._pretended or course.gave_up or (old and recipe.mode in QUIET):
+        if self._pretended or course.gave_up or (recipe.mode in QUIET and self._told_before(recipe, view)):
             return IDLE
         if course.standing_since is None:
             course.standing_since = view.now
@@ -449,6 +451,11 @@ class Reconciler:
         if view.now < course.standing_since + within:
             return WaitUntil(course.standing_since + within)
         return self._restart(course, recipe, view)
+
+    def _told_before(self, recipe: Recipe, view: View) -> bool:
+        """Whether the power that is known is from before the mode was written."""
+        power = self._table.decide(view).measures.power
+        return power is not None and power.at < view.wrote.get(recipe.steps[-1].epc, NEVER)
 
     def _restart(self, course: Course, recipe: Recipe, view: View) -> Action:
         """The unit has not followed: try once more, or give up."""

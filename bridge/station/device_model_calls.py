@@ -27,6 +27,7 @@ from bridge.station.messages import (
 from bridge.station.messages.call_error import CallError, ErrorCode
 from bridge.station.reason_codes import ReasonCode
 from bridge.station.report import base_report, custom_report, report_messages
+from bridge.station.under_way import UnderWay
 
 if TYPE_CHECKING:
     from bridge.station.station import Station
@@ -59,7 +60,7 @@ class _Calls:
 
     def __init__(self, station: Station) -> None:
         self._station = station
-        self._under_way = 0
+        self._reports = UnderWay(station, MOST_REPORTS)
 
     async def get_variables(self, request: GetVariablesRequest) -> Answer:
         """B06."""
@@ -115,8 +116,8 @@ class _Calls:
         now = self._station.time.utc()
         if now is None:
             return StatusInfo(ReasonCode.UNSPECIFIED, "the station does not know the time yet")
-        if self._under_way >= MOST_REPORTS:
-            return StatusInfo(ReasonCode.TOO_MANY_ELEMENTS, f"{self._under_way} reports are under way")
+        if refusal := self._reports.refusal:
+            return StatusInfo(ReasonCode.TOO_MANY_ELEMENTS, refusal)
         return now
 
     def _report(self, entries: Sequence[Entry], request_id: int, generated_at: datetime) -> Callable[[], None]:
@@ -130,11 +131,7 @@ class _Calls:
             most_bytes=station.model.integer(Key.BYTES_GET_REPORT),
             size=lambda message: len(station.adapter.text_of(message).encode()),
         )
-        self._under_way += 1
-        return lambda: station.spawn(self._send(messages)).add_done_callback(self._sent)
-
-    def _sent(self, _: object) -> None:
-        self._under_way -= 1
+        return self._reports.begin(lambda: self._send(messages))
 
     async def _send(self, messages: Sequence[NotifyReportRequest]) -> None:
         """Part after part; one that is lost ends the report, as the CSMS must ask again for the whole."""

@@ -21,6 +21,7 @@ from bridge.station.messages import (
 )
 from bridge.station.messages.call_error import CallError, ErrorCode
 from bridge.station.timer import Timer
+from bridge.station.under_way import UnderWay
 
 if TYPE_CHECKING:
     from bridge.station.station import Station
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 #: installed it takes some ms, and no unit follows faster.
 MOST_AT_ONCE: Final = 10
 FLOOD_WITHIN: Final = 1_000
-#: So many GetChargingProfiles may be reported at a time: a CSMS that asks on and answers no report fills no memory.
+#: So many GetChargingProfiles may be reported at a time.
 MOST_REPORTS: Final = 8
 
 
@@ -50,7 +51,7 @@ class _SmartChargingCalls:
         self._station = station
         self._changes: tuple[int, ...] = ()  # when what is wanted was computed anew
         self._later = Timer(station.clock, self._reconsider)
-        self._under_way = 0  # requests whose reports are not delivered yet
+        self._reports = UnderWay(station, MOST_REPORTS)
 
     async def set_profile(self, request: SetChargingProfileRequest) -> Answer:
         """K01."""
@@ -100,13 +101,9 @@ class _SmartChargingCalls:
         response, pages = self._station.charging.report(request)
         if not pages:
             return response
-        if self._under_way >= MOST_REPORTS:
-            raise CallError(ErrorCode.GENERIC_ERROR, f"{self._under_way} reports are under way: ask again after them")
-        self._under_way += 1
-        return response, lambda: self._station.spawn(self._tell(pages)).add_done_callback(self._told)
-
-    def _told(self, _: object) -> None:
-        self._under_way -= 1
+        if refusal := self._reports.refusal:
+            raise CallError(ErrorCode.GENERIC_ERROR, f"{refusal}: ask again after them")
+        return response, self._reports.begin(lambda: self._tell(pages))
 
     async def composite(self, request: GetCompositeScheduleRequest) -> Answer:
         """K08."""

@@ -49,7 +49,8 @@ class Wishes:
         active = {evse_id: p.course for evse_id, p in station.positions.items() if p.session.wants_energy}
         limits, holds = station.charging.limits(active)
         for evse_id, position in station.positions.items():
-            position.occasion += evse_id in active and position.considered is None
+            if evse_id in active and position.considered is None:
+                position.occasion += 1  # energy is wanted where it was not
             position.considered = active.get(evse_id)
             if evse_id in limits:
                 position.limit = limits[evse_id]
